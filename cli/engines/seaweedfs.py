@@ -39,6 +39,11 @@ class Credentials:
     secret_key: str
 
 
+def s3_credentials(secrets: SecretFiles, identity: str) -> Credentials:
+    """Return the keys of an identity."""
+    return Credentials(f"spotilike-{identity}", secrets.password(f"s3_{identity}"))
+
+
 @dataclass(frozen=True)
 class SeaweedFS:
     """The object store: its ports by role, its identities, its buckets."""
@@ -63,7 +68,7 @@ class SeaweedFS:
 
     def credentials(self, identity: str) -> Credentials:
         """Return the keys of an identity."""
-        return Credentials(f"spotilike-{identity}", self.secrets.password(f"s3_{identity}"))
+        return s3_credentials(self.secrets, identity)
 
     def part(self) -> Part:
         """Describe the server process."""

@@ -1,0 +1,1 @@
+"""Tests of the promises which Spotilike makes; the folders mirror those of the code."""

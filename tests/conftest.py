@@ -1,0 +1,46 @@
+"""Fixtures which all tests may use: the engines of this run and the databases of this worker."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import Databases, run_module
+from tests.support.engines import Engines, Run
+
+_FOLDER = "SPOTILIKE_TEST_RUN_FOLDER"
+_OWNER = "SPOTILIKE_TEST_RUN_OWNER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a run in the process that started pytest; xdist's workers inherit its environment."""
+    if not hasattr(config, "workerinput"):
+        run = Run.begin()
+        os.environ[_FOLDER], os.environ[_OWNER] = str(run.folder), str(os.getpid())
+        config.add_cleanup(run.end)
+
+
+@pytest.fixture(scope="session")
+def test_run() -> Run:
+    """Return the run which this worker belongs to."""
+    return Run(Path(os.environ[_FOLDER]), int(os.environ[_OWNER]))
+
+
+@pytest.fixture(scope="session")
+def engines(test_run: Run, worker_id: str) -> Engines:
+    """Return running engines with all roles, identities, buckets and certificates."""
+    return test_run.engines(worker_id)
+
+
+@pytest.fixture(scope="session")
+def databases(test_run: Run, engines: Engines, worker_id: str) -> Databases:
+    """Return the maker of migrated databases."""
+    return Databases(test_run, engines, worker_id)
+
+
+@pytest.fixture(scope="session")
+def streams(engines: Engines) -> Engines:
+    """Return the engines with the JetStream streams and consumers of the product in this worker's NATS."""
+    seed = str(engines.nats_seed_file("admin"))
+    run_module("services.common.streams", SPOTILIKE_NATS_URL=engines.nats_url, SPOTILIKE_NATS_SEED_FILE=seed)
+    return engines
