@@ -1,0 +1,1 @@
+"""The four contexts of Spotilike and what they share."""

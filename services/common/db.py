@@ -1,0 +1,56 @@
+"""Connections to the database of one context."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from services.common.settings import DatabaseSettings
+
+STATEMENT_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 3_000
+POOL_WAIT_SECONDS = 0.8
+
+
+def driver_url(url: str) -> URL:
+    """Name the psycopg driver in a plain postgresql:// address."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """A pool of connections. Reads run in autocommit, which saves two round trips; writes in one transaction."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        """Prepare the pool; the first connection is made when it is needed."""
+        options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+        self._writes = create_async_engine(
+            driver_url(settings.database_url.get_secret_value()),
+            pool_size=settings.database_pool,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            connect_args={"options": options, "connect_timeout": 3, "prepare_threshold": 2},
+        )
+        self._reads = self._writes.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that is committed when the block ends and rolled back when it raises."""
+        async with self._writes.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection on which every statement stands alone."""
+        async with self._reads.connect() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Raise when the database does not answer."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._writes.dispose()

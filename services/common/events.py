@@ -1,0 +1,156 @@
+"""Facts on their way through JetStream: written to the outbox, relayed, heard, and applied once.
+
+PostgreSQL is the record and JetStream a transport: an event may arrive twice, late or in any order, so that every
+effect is idempotent by the business key in its payload. What cannot be read or applied is kept in `dead_events`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import nats
+import structlog
+from google.protobuf.message import DecodeError, Message
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NothingThere
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import insert
+
+from services.common import status
+from services.common.db import Database
+from services.common.settings import NatsSettings
+from spotilike.events.v1.event_pb2 import Event
+
+FETCH_SECONDS = 5.0
+RETRY_SECONDS = 0.2
+TRIES = 5
+"""How often an event that fails for a reason of its own is tried before it is put aside."""
+
+Effect = Callable[[Event, Message], Awaitable[None]]
+
+log = structlog.get_logger("events")
+
+
+def new(resource: str, payload: Message, actor: str = "") -> Event:
+    """Write down a fact about `resource`."""
+    event = Event(id=str(uuid4()), resource=resource, actor=actor)
+    event.time.FromDatetime(datetime.now(UTC))
+    event.payload.Pack(payload)
+    return event
+
+
+async def connect(settings: NatsSettings, identity: str) -> Client:
+    """Connect as `identity`, for ever: a lost connection is made again without end."""
+
+    async def noticed(error: Exception | None = None) -> None:
+        log.warning("nats_connection", error=str(error) if error else "lost or back")
+
+    return await nats.connect(
+        settings.nats_url,
+        nkeys_seed=str(settings.nats_seed_file),
+        inbox_prefix=f"_INBOX_{identity}".encode(),
+        name=identity,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        connect_timeout=2,
+        ping_interval=5,
+        max_outstanding_pings=2,
+        error_cb=noticed,
+        disconnected_cb=noticed,
+        reconnected_cb=noticed,
+    )
+
+
+class Listener:
+    """Hears the facts of one stream and applies each to the database of its context."""
+
+    def __init__(self, stream: str, context: str, effects: Mapping[type[Message], Effect], dead: "DeadEvents") -> None:
+        """Apply the payloads of `stream`, as the consumer of `context`, by `effects`."""
+        self._stream = stream
+        self._context = context
+        self._effects = {kind.DESCRIPTOR.full_name: (kind, effect) for kind, effect in effects.items()}
+        self._dead = dead
+
+    async def run(self, connection: Client, concurrency: int = 4) -> None:
+        """Listen until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(concurrency):
+                tasks.create_task(self._listen(connection))
+
+    async def _listen(self, connection: Client) -> None:
+        jetstream = connection.jetstream(timeout=3)
+        consumer = await jetstream.pull_subscribe_bind(consumer=self._context, stream=self._stream)
+        while True:
+            try:
+                # One at a time: larger batches stall after an earlier fetch timed out (nats.py #986).
+                messages = await consumer.fetch(1, timeout=FETCH_SECONDS)
+            except NothingThere:
+                continue
+            except Exception as error:  # noqa: BLE001 (an election, a restart, a lost connection: pull again)
+                log.info("fetch_failed", stream=self._stream, error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for message in messages:
+                await self._take(message)
+
+    async def _take(self, message: Msg) -> None:
+        try:
+            event = Event.FromString(message.data)
+            kind, effect = self._effects[event.payload.type_url.rsplit("/", 1)[-1]]
+            payload = kind.FromString(event.payload.value)
+        except (DecodeError, KeyError) as unreadable:
+            await self._put_aside(message, unreadable)
+            return
+        try:
+            await effect(event, payload)
+        except Exception as error:  # noqa: BLE001 (whatever failed, the event comes again or is put aside)
+            await self._failed(message, error)
+        else:
+            await _quietly(message.ack_sync(timeout=3))
+
+    async def _failed(self, message: Msg, error: Exception) -> None:
+        tries = message.metadata.num_delivered
+        log.warning("event_failed", subject=message.subject, tries=tries, exc_info=error)
+        if status.is_outage(error) or status.is_conflict(error) or tries < TRIES:
+            await _quietly(message.nak(delay=min(2.0 ** (tries - 1) * RETRY_SECONDS, 10)))
+        else:
+            await self._put_aside(message, error)
+
+    async def _put_aside(self, message: Msg, error: Exception) -> None:
+        try:
+            await self._dead.add(message.subject, message.data, repr(error))
+        except Exception as unwritten:
+            log.warning("dead_event_not_written", exc_info=unwritten)
+            await _quietly(message.nak(delay=RETRY_SECONDS))
+        else:
+            await _quietly(message.term())
+
+
+class DeadEvents:
+    """Events that could not be read or applied, kept for a person to look at."""
+
+    def __init__(self, database: Database, table: Table) -> None:
+        """Keep them in `table`."""
+        self._database = database
+        self._table = table
+
+    async def add(self, subject: str, payload: bytes, error: str) -> None:
+        """Keep one."""
+        log.error("event_put_aside", subject=subject, error=error)
+        async with self._database.begin() as connection:
+            await connection.execute(insert(self._table).values(subject=subject, payload=payload, error=error))
+
+
+async def _quietly(answer: Awaitable[object]) -> None:
+    """Answer the broker; an answer that is lost only brings the event again."""
+    try:
+        await answer
+    except Exception as lost:  # noqa: BLE001 (the effect is committed and idempotent)
+        log.info("answer_lost", error=type(lost).__name__)
+
+
+def event_id(event: Event) -> UUID:
+    """Read the id of an event."""
+    return UUID(event.id)

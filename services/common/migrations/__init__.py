@@ -1,0 +1,1 @@
+"""How every context's migrations are run."""

@@ -1,0 +1,78 @@
+"""The outbox: facts are written with the change that made them true and relayed to JetStream afterwards."""
+
+import asyncio
+
+import structlog
+from nats.aio.client import Client
+from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.common.db import Database
+from services.common.events import event_id
+from spotilike.events.v1.event_pb2 import Event
+
+POLL_SECONDS = 0.25
+RETRY_SECONDS = 0.5
+BATCH = 100
+PUBLISH_SECONDS = 3.0
+
+log = structlog.get_logger("outbox")
+
+
+class Outbox:
+    """The facts of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, table: Table) -> None:
+        """Write to `table` within the transaction of `connection`."""
+        self._connection = connection
+        self._table = table
+
+    async def add(self, subject: str, event: Event) -> None:
+        """Keep a fact; it leaves after the commit."""
+        values = {"event_id": event_id(event), "subject": subject, "payload": event.SerializeToString()}
+        await self._connection.execute(insert(self._table).values(**values))
+
+
+class Relay:
+    """Carries the outbox of one context to JetStream.
+
+    It looks for rows that were not published and locks them, so several relays share the work; a cursor over the
+    sequence would miss rows that commit out of order.
+    """
+
+    def __init__(self, database: Database, table: Table) -> None:
+        """Relay the rows of `table`."""
+        self._database = database
+        self._table = table
+
+    async def run(self, connection: Client) -> None:
+        """Relay until cancelled. A broker that is away only delays: the rows wait."""
+        while True:
+            try:
+                sent = await self._relay(connection)
+            except Exception as error:  # noqa: BLE001 (an outage of the database or of the broker: try again)
+                log.warning("relay_failed", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if sent < BATCH:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _relay(self, connection: Client) -> int:
+        table = self._table
+        waiting = (
+            select(table.c.id, table.c.event_id, table.c.subject, table.c.payload)
+            .where(table.c.published_at.is_(None))
+            .order_by(table.c.id)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        jetstream = connection.jetstream(timeout=PUBLISH_SECONDS)
+        async with self._database.begin() as transaction:
+            rows = (await transaction.execute(waiting)).all()
+            for row in rows:
+                # The same id after a lost answer: JetStream drops the twin within its window, effects after it.
+                await jetstream.publish(row.subject, row.payload, headers={"Nats-Msg-Id": str(row.event_id)})
+            if rows:
+                sent = [row.id for row in rows]
+                await transaction.execute(update(table).where(table.c.id.in_(sent)).values(published_at=func.now()))
+        return len(rows)

@@ -1,0 +1,67 @@
+"""Calls to other services over mTLS, and the keys that come from one of them."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import grpc
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from services.common.keys import public_key
+from spotilike.user.v1.key_service_pb2 import GetJwksRequest
+from spotilike.user.v1.key_service_pb2_grpc import KeyServiceStub
+
+CALL_SECONDS = 3.0
+REFETCH_SECONDS = 300.0
+UNKNOWN_KID_SECONDS = 5.0
+"""How often, at most, an unknown key id makes us ask; a flood of forged tokens must not become a flood of calls."""
+
+log = structlog.get_logger("peers")
+
+
+def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
+    """Open a channel to the internal listener at `target` (host:port) with the certificate in `tls_dir`."""
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=(tls_dir / "ca.crt").read_bytes(),
+        private_key=(tls_dir / "tls.key").read_bytes(),
+        certificate_chain=(tls_dir / "tls.crt").read_bytes(),
+    )
+    options = [
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+    ]
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
+class RemoteKeys:
+    """The public keys of access tokens, asked of the user service and kept while it is away."""
+
+    def __init__(self, user: grpc.aio.Channel) -> None:
+        """Ask over the channel to the user service."""
+        self._stub = KeyServiceStub(user)
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._asked_at = -REFETCH_SECONDS
+        self._asking = asyncio.Lock()
+
+    async def public_key(self, kid: str) -> Ed25519PublicKey | None:
+        """Find a key by its id, asking again for an unknown one."""
+        age = time.monotonic() - self._asked_at
+        if age > REFETCH_SECONDS or (kid not in self._keys and age > UNKNOWN_KID_SECONDS):
+            async with self._asking:
+                if time.monotonic() - self._asked_at >= age:
+                    await self._ask()
+        return self._keys.get(kid)
+
+    async def _ask(self) -> None:
+        try:
+            jwks = await self._stub.GetJwks(GetJwksRequest(), timeout=CALL_SECONDS, wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            log.warning("keys_not_refreshed", code=error.code().name)
+            if not self._keys:
+                raise ConnectionError("the keys of access tokens cannot be had") from error
+        else:
+            self._keys = {jwk.kid: public_key(jwk) for jwk in jwks.keys}
+        self._asked_at = time.monotonic()

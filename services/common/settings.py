@@ -1,0 +1,79 @@
+"""Settings that every service has; each context adds its own in its `settings.py`.
+
+A setting is an environment variable `SPOTILIKE_<NAME>` or a file `spotilike_<name>` in the folder that
+`SPOTILIKE_SECRETS_DIR` names, which is how secrets arrive. The variable wins.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DatabaseSettings(BaseSettings):
+    """Where the rows of one context are."""
+
+    model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
+
+    database_url: SecretStr
+    """postgresql://role:password@host:port/database."""
+    database_pool: int = 10
+    """Connections that a process keeps at most."""
+
+
+class NatsSettings(BaseSettings):
+    """Where facts travel between contexts."""
+
+    model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
+
+    nats_url: str
+    nats_seed_file: Path
+    """File with the nkey seed of this identity."""
+
+
+class StorageSettings(BaseSettings):
+    """Where masters and renditions are."""
+
+    model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
+
+    s3_endpoint: str
+    """host:port."""
+    s3_access_key: str
+    s3_secret_key: SecretStr
+    s3_tls: bool = False
+    s3_region: str = "us-east-1"
+
+
+class ServiceSettings(DatabaseSettings):
+    """What every gRPC service needs to run."""
+
+    environment: Literal["development", "production"] = "production"
+    """Development serves gRPC reflection."""
+    public_listen: str
+    """host:port for the edge."""
+    internal_listen: str
+    """host:port for other services."""
+    health_listen: str
+    """host:port for probes, without TLS; it serves nothing else."""
+    tls_dir: Path
+    """Folder with tls.crt, tls.key and ca.crt of this service."""
+    user_internal: str
+    """host:port of the user service's internal listener; the keys of access tokens come from there."""
+    call_limit: int = 200
+    """Calls that may run at once; more are refused at once."""
+    call_seconds: float = 10.0
+    """Longest time that a call may take, in seconds."""
+    drain_seconds: float = 10.0
+    """How long running calls may go on after SIGTERM, in seconds."""
+    drain_delay_seconds: float = 0.0
+    """How long to report NOT_SERVING before new calls are refused, in seconds."""
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def load(settings: type[AnySettings]) -> AnySettings:
+    """Read settings from the environment and from secret files."""
+    return settings(_secrets_dir=os.environ.get("SPOTILIKE_SECRETS_DIR"))

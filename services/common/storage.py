@@ -1,0 +1,195 @@
+"""The object store (S3): masters and renditions.
+
+The client library blocks, so every call runs in a thread of its own pool. Keys are made by the server from UUIDs.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.datatypes import Part
+from minio.error import S3Error
+from minio.helpers import DictType
+
+from services.common.settings import StorageSettings
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 30.0
+THREADS = 16
+
+Answer = TypeVar("Answer")
+
+
+class Missing(Exception):  # noqa: N818 (an answer of the store, not a fault)
+    """The object, the bucket or the multipart upload does not exist."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What the store knows of an object."""
+
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """A part of a multipart upload that has arrived."""
+
+    number: int
+    size_bytes: int
+    etag: str
+
+
+class Storage:
+    """One identity's view of the object store."""
+
+    def __init__(self, settings: StorageSettings) -> None:
+        """Speak to the store at `settings.s3_endpoint`."""
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+        retries = urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
+        self._client = Minio(
+            settings.s3_endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            secure=settings.s3_tls,
+            region=settings.s3_region,
+            http_client=urllib3.PoolManager(maxsize=THREADS, timeout=timeout, retries=retries),
+        )
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+
+    async def stat(self, bucket: str, key: str) -> ObjectInfo:
+        """Look at an object; raises Missing."""
+        found = await self._run(lambda: self._client.stat_object(bucket, key))
+        return ObjectInfo(int(found.size or 0), str(found.etag))
+
+    async def put(self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str) -> None:
+        """Write a small object."""
+        headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control}
+        await self._run(lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+
+    async def download(self, bucket: str, key: str, write: Callable[[bytes], Any]) -> int:
+        """Read an object piece by piece into `write`, in a thread; answers its length in bytes."""
+
+        def copy() -> int:
+            response = self._client.get_object(bucket, key)
+            try:
+                length = 0
+                for piece in response.stream(1 << 20):
+                    write(piece)
+                    length += len(piece)
+                return length
+            finally:
+                response.close()
+                response.release_conn()
+
+        return await self._run(copy)
+
+    async def keys(self, bucket: str, prefix: str) -> list[str]:
+        """List the keys that begin with `prefix`."""
+        return await self._run(
+            lambda: [str(found.object_name) for found in self._client.list_objects(bucket, prefix, recursive=True)]
+        )
+
+    async def remove(self, bucket: str, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        await self._run(lambda: self._client.remove_object(bucket, key))
+
+    # Multipart uploads. The client library keeps these calls to itself although S3 documents them; the tests run
+    # every one of them against a real store.
+
+    async def open_multipart(self, bucket: str, key: str, content_type: str, cache_control: str = "") -> str:
+        """Begin a multipart upload and answer its id."""
+        headers: DictType = {"Content-Type": content_type}
+        if cache_control:
+            headers["Cache-Control"] = cache_control
+        return await self._run(
+            lambda: str(self._client._create_multipart_upload(bucket, key, headers))  # noqa: SLF001
+        )
+
+    async def put_part(self, bucket: str, key: str, upload_id: str, number: int, data: bytes) -> Part:
+        """Send one part."""
+        etag = await self._run(
+            lambda: self._client._upload_part(bucket, key, data, None, upload_id, number)  # noqa: SLF001
+        )
+        return Part(number, etag)
+
+    async def parts(self, bucket: str, key: str, upload_id: str) -> list[PartInfo]:
+        """List the parts that have arrived; raises Missing when the upload is closed or unknown."""
+
+        def read() -> list[PartInfo]:
+            found: list[PartInfo] = []
+            marker: str | None = None
+            while True:
+                page = self._client._list_parts(  # noqa: SLF001
+                    bucket, key, upload_id, max_parts=1000, part_number_marker=marker
+                )
+                found += [PartInfo(part.part_number, int(part.size or 0), part.etag.strip('"')) for part in page.parts]
+                if not page.is_truncated:
+                    return found
+                marker = str(page.next_part_number_marker)
+
+        return await self._run(read)
+
+    async def close_multipart(self, bucket: str, key: str, upload_id: str, parts: list[Part]) -> None:
+        """Make the object of its parts; raises Missing when the upload is closed or unknown."""
+        await self._run(
+            lambda: self._client._complete_multipart_upload(bucket, key, upload_id, parts)  # noqa: SLF001
+        )
+
+    async def abort_multipart(self, bucket: str, key: str, upload_id: str) -> None:
+        """Give a multipart upload up; one that is not there is no error."""
+        try:
+            await self._run(
+                lambda: self._client._abort_multipart_upload(bucket, key, upload_id)  # noqa: SLF001
+            )
+        except Missing:
+            return
+
+    async def presign_part(self, bucket: str, key: str, upload_id: str, number: int, expires: timedelta) -> str:
+        """Sign the PUT of one part; answers path and query, which work at the edge's origin."""
+        url = await self._run(
+            lambda: self._client.get_presigned_url(
+                "PUT",
+                bucket,
+                key,
+                expires=expires,
+                extra_query_params={"uploadId": upload_id, "partNumber": str(number)},
+            )
+        )
+        split = urlsplit(url)
+        return f"{split.path}?{split.query}"
+
+    async def ping(self, bucket: str) -> None:
+        """Raise when the store does not answer or the bucket is missing."""
+        if not await self._run(lambda: self._client.bucket_exists(bucket)):
+            raise Missing(bucket)
+
+    async def _run(self, work: Callable[[], Answer]) -> Answer:
+        def guarded() -> Answer:
+            with _translated():
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the client library's errors into Missing or ConnectionError; the rest is unexpected."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in ("NoSuchKey", "NoSuchUpload", "NoSuchBucket"):
+            raise Missing(str(error.code)) from error
+        if error.code in ("InternalError", "ServiceUnavailable", "SlowDown"):
+            raise ConnectionError("the object store does not answer") from error
+        raise
+    except urllib3.exceptions.HTTPError as error:
+        raise ConnectionError("the object store does not answer") from error

@@ -1,0 +1,82 @@
+"""Which facts travel where. Streams and consumers are made from this table by one administrator, at migration.
+
+`python -m services.common.streams` makes them under the identity in `SPOTILIKE_NATS_SEED_FILE`.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from services.common import events
+from services.common.settings import NatsSettings, load
+
+CONTEXTS = ("user", "catalog", "processing", "streaming")
+KEEP = timedelta(days=7)
+DEDUPLICATE = timedelta(minutes=2)
+ACK_WAIT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """The facts of one context that another one hears."""
+
+    stream: str
+    """Stream of the context that tells."""
+    context: str
+    """Context that hears; also the durable name."""
+    events: tuple[str, ...]
+    """Subjects."""
+
+
+STREAMS = {context.upper(): f"spotilike.{context}.>" for context in ("user", "catalog", "processing")}
+CONSUMERS = (
+    Consumer("CATALOG", "processing", ("spotilike.catalog.track_uploaded", "spotilike.catalog.folder_retired")),
+    Consumer("PROCESSING", "catalog", ("spotilike.processing.job_completed", "spotilike.processing.job_failed")),
+)
+
+
+def consumers_of(context: str) -> tuple[Consumer, ...]:
+    """Answer what a context hears."""
+    return tuple(consumer for consumer in CONSUMERS if consumer.context == context)
+
+
+async def declare(settings: NatsSettings, replicas: int = 1) -> None:
+    """Make or change every stream and consumer; doing it again changes nothing."""
+    connection = await events.connect(settings, "admin")
+    jetstream = connection.jetstream()
+    for name, subjects in STREAMS.items():
+        config = StreamConfig(
+            name=name,
+            subjects=[subjects],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.OLD,
+            max_age=KEEP.total_seconds(),
+            duplicate_window=DEDUPLICATE.total_seconds(),
+            num_replicas=replicas,
+        )
+        try:
+            await jetstream.stream_info(name)
+        except NotFoundError:
+            await jetstream.add_stream(config)
+        else:
+            await jetstream.update_stream(config)
+    for consumer in CONSUMERS:
+        await jetstream.add_consumer(
+            consumer.stream,
+            ConsumerConfig(
+                durable_name=consumer.context,
+                filter_subjects=list(consumer.events),
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT.total_seconds(),
+                max_ack_pending=256,
+            ),
+        )
+    await connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(declare(load(NatsSettings)))
