@@ -1,0 +1,1 @@
+"""Jobs and the worker pool that turns masters into HLS."""

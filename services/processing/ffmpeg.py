@@ -1,0 +1,237 @@
+"""FFmpeg: its command lines, and the one way it is run."""
+
+import asyncio
+import os
+import re
+import signal
+from asyncio import StreamReader
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import imageio_ffmpeg
+
+from services.processing.media.facts import Source
+from services.processing.media.ladder import Rung
+from services.processing.sandbox import Allowance, Sandbox
+
+FORMATS = "ogg,flac,wav,w64,aiff,mp3,mov,aac,matroska,caf"
+CODECS = (
+    "aac,alac,flac,mp3float,opus,libopus,vorbis,pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
+    "pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be"
+)
+MAX_STREAMS = 16
+MAX_ALLOCATION = 256 << 20
+FRAGMENT_SECONDS = 4
+
+READ_AHEAD = 256 << 10
+HEAD_OF_LOG, TAIL_OF_LOG, LONGEST_LINE = 5 << 10, 10 << 10, 2 << 10
+SHELL_SIGNAL = 128  # bubblewrap reports a signal as a shell does
+MAX_ERRORS = 200  # a file with so many has no chance, and its log no value
+
+Arguments = Callable[[Sequence[int]], list[str]]
+"""Builds a command line from the descriptors that FFmpeg shall write to."""
+
+
+def _input() -> list[str]:
+    """Name the input: descriptor 0 and nothing else, in a few formats and codecs, without pictures and subtitles.
+
+    A white-list of protocols alone still lets a playlist that is named .mp3 open other files.
+    """
+    return [
+        *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"),
+        *("-protocol_whitelist", "fd", "-format_whitelist", FORMATS, "-codec_whitelist", CODECS),
+        *("-max_alloc", str(MAX_ALLOCATION), "-max_streams", str(MAX_STREAMS)),
+        *("-probesize", "5000000", "-analyzeduration", "10000000", "-err_detect", "crccheck", "-threads", "1"),
+        *("-vn", "-sn", "-dn", "-fd", "0"),
+    ]
+
+
+def probe_arguments(outputs: Sequence[int]) -> list[str]:
+    """Ask for the tags of the first audio stream; what it is stands in the log."""
+    return [
+        *(*_input(), "-i", "fd:", "-map", "0:a:0", "-c", "copy", "-frames:a", "1"),
+        *("-f", "ffmetadata", f"pipe:{outputs[0]}"),
+    ]
+
+
+def encode_arguments(rungs: Sequence[Rung], source: Source, max_seconds: int, outputs: Sequence[int]) -> list[str]:
+    """Ask for every rung as fragmented MP4, 16-bit mono PCM after them, and loudness in the log, in one pass."""
+    arguments = [
+        *_input(),
+        *("-t", str(max_seconds), "-i", "fd:", "-filter_complex", _graph(rungs, source)),
+    ]
+    for number, rung in enumerate(rungs):
+        arguments += ["-map", f"[rung{number}]", *_rung(rung), f"pipe:{outputs[number]}"]
+    return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-1]}"]
+
+
+def _graph(rungs: Sequence[Rung], source: Source) -> str:
+    """Build the filters: one stereo signal, resampled once for each rate, metered and mixed to mono.
+
+    A mono master sounds from both sides at its own level. rematrix_maxval keeps the downmix of 5.1 from clipping.
+    Time is the count of samples, as it is in PCM: a frame which cannot be decoded leaves no hole in one rendition only.
+    """
+    stereo = "pan=stereo|c0=c0|c1=c0" if source.channels == 1 else "aresample=ochl=stereo:rematrix_maxval=1.0"
+    rates = sorted({rung.sample_rate(source.sample_rate_hz) for rung in rungs})
+    chains = [f"[0:a:0]{stereo},asetpts=N/SR/TB,asplit={len(rates) + 2}{_pads('rate', rates)}[meter][mono]"]
+    for rate in rates:
+        numbers = [number for number, rung in enumerate(rungs) if rung.sample_rate(source.sample_rate_hz) == rate]
+        chains.append(f"[rate{rate}]aresample={rate},asplit={len(numbers)}{_pads('rung', numbers)}")
+    chains += [
+        "[meter]ebur128=peak=true:framelog=quiet,anullsink",
+        "[mono]aformat=sample_fmts=s16:channel_layouts=mono[pcm]",
+    ]
+    return ";".join(chains)
+
+
+def _pads(name: str, numbers: Sequence[int]) -> str:
+    return "".join(f"[{name}{number}]" for number in numbers)
+
+
+def _rung(rung: Rung) -> list[str]:
+    """Encode one rung: the same bytes in every run, every packet with its full duration, as gapless joins need."""
+    return [
+        *("-c:a", rung.encoder, "-b:a", str(rung.bitrate_bps), "-bsf:a", f"setts=duration={rung.frame}"),
+        *("-f", "mp4", "-movflags", "+cmaf+delay_moov+default_base_moof+skip_trailer"),
+        *("-frag_duration", str(FRAGMENT_SECONDS * 1_000_000), "-avoid_negative_ts", "disabled"),
+        *("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"),
+    ]
+
+
+class TooManyErrorsError(Exception):
+    """FFmpeg reports one error after another, so the run was stopped."""
+
+
+class Log:
+    """What FFmpeg wrote to stderr: its first and last bytes, the number of errors, and the lines that state facts."""
+
+    ERROR = re.compile(r"\[(error|fatal|panic)\]")
+    FACT = re.compile(r"^(\[info\] (Input|Output) #|\[info\]   (Duration:|Stream #)|    (I|LRA|Peak): )")
+    ADDRESS = re.compile(rb" @ 0x[0-9a-f]+")
+    MAX_FACTS = 200
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self.facts: list[str] = []
+        self.warnings: set[str] = set()
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    async def drain(self, reader: StreamReader) -> None:
+        """Read to the end, or FFmpeg would stop at a full pipe. Raises TooManyErrorsError."""
+        rest = b""
+        while chunk := await reader.read(READ_AHEAD):
+            self._keep(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[:LONGEST_LINE]
+            for line in lines:
+                self._notice(line[:LONGEST_LINE].decode(errors="replace"))
+            if self.errors > MAX_ERRORS:
+                raise TooManyErrorsError
+
+    def says(self, words: str) -> bool:
+        """Whether a warning or an error holds these words."""
+        return any(words in line for line in self.warnings)
+
+    @property
+    def text(self) -> str:
+        """The beginning and the end, at most 16 KiB, without memory addresses."""
+        cut = b"\n[...]\n" if len(self._tail) == TAIL_OF_LOG else b""
+        return self.ADDRESS.sub(b"", bytes(self._head + cut + self._tail)).decode(errors="replace").replace("\0", "")
+
+    def _keep(self, chunk: bytes) -> None:
+        room = HEAD_OF_LOG - len(self._head)
+        self._head += chunk[:room]
+        self._tail = (self._tail + chunk[room:])[-TAIL_OF_LOG:]
+
+    def _notice(self, line: str) -> None:
+        if self.ERROR.search(line):
+            self.errors += 1
+        if ("[warning]" in line or self.ERROR.search(line)) and len(self.warnings) < self.MAX_FACTS:
+            self.warnings.add(line)
+        if self.FACT.match(line) and len(self.facts) < self.MAX_FACTS:
+            self.facts.append(line)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A running FFmpeg. The caller reads all of `outputs` and drains the log, then waits."""
+
+    process: asyncio.subprocess.Process
+    outputs: tuple[StreamReader, ...]
+    log: Log
+
+    async def drain_log(self) -> None:
+        """Read stderr to its end. Raises TooManyErrorsError."""
+        if self.process.stderr:
+            await self.log.drain(self.process.stderr)
+
+    async def wait(self) -> int:
+        """Return the exit status, negative for a signal whoever reports it."""
+        status = await self.process.wait()
+        return SHELL_SIGNAL - status if SHELL_SIGNAL < status < SHELL_SIGNAL + signal.SIGRTMIN else status
+
+
+@dataclass(frozen=True)
+class Ffmpeg:
+    """One FFmpeg binary (6.0 or newer, for the `fd:` protocol) and the sandbox it runs in."""
+
+    binary: Path
+    sandbox: Sandbox
+
+    @classmethod
+    async def find(cls, binary: Path | None = None) -> Self:
+        """Take this binary or the bundled one. Raises SandboxUnavailableError where it cannot be isolated."""
+        chosen = (binary or Path(imageio_ffmpeg.get_ffmpeg_exe())).resolve()
+        return cls(chosen, await Sandbox.detect(chosen))
+
+    @asynccontextmanager
+    async def run(self, arguments: Arguments, master: Path, outputs: int, allowance: Allowance) -> AsyncIterator[Run]:
+        """Start FFmpeg on a master; whatever happens inside the block, at its end no process and no pipe is left."""
+        async with AsyncExitStack() as resources:
+            stdin = _closing(resources, os.open(master, os.O_RDONLY))
+            pipes = [os.pipe() for _ in range(outputs)]
+            readers = [await _reader(resources, reading) for reading, _ in pipes]
+            writing = [end for _, end in pipes]
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self.sandbox.command(self.binary, arguments(writing), allowance),
+                    stdin=stdin,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    pass_fds=writing,
+                    env={},
+                    start_new_session=True,
+                    limit=READ_AHEAD,
+                )
+            finally:
+                for end in writing:
+                    os.close(end)
+            resources.push_async_callback(_kill, process)
+            yield Run(process, tuple(readers), Log())
+
+
+def _closing(resources: AsyncExitStack, descriptor: int) -> int:
+    resources.callback(os.close, descriptor)
+    return descriptor
+
+
+async def _reader(resources: AsyncExitStack, descriptor: int) -> StreamReader:
+    """Read a pipe by the event loop."""
+    reader = StreamReader(limit=READ_AHEAD)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    resources.callback(transport.close)
+    return reader
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """End the whole process group, even a stopped one, and reap it."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

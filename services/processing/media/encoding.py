@@ -1,0 +1,121 @@
+"""The encoding run: every pipe of FFmpeg is read by its own task, in memory that does not grow with the music."""
+
+import asyncio
+from asyncio import StreamReader
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from services.processing.ffmpeg import Ffmpeg, Run, TooManyErrorsError, encode_arguments
+from services.processing.media.cmaf import BrokenStreamError, Header, read_fragments, read_header
+from services.processing.media.facts import Limits, Source, Stage
+from services.processing.media.ladder import LADDER, Rung
+from services.processing.media.playlists import Segment
+from services.processing.media.refusals import Reason, TranscodeError
+from services.processing.media.sink import IMMUTABLE, MEDIA_TYPE, Sink, Writer
+from services.processing.media.verdict import Outcome
+from services.processing.media.waveform import Waveform
+from services.processing.sandbox import Allowance
+
+PCM_CHUNK = 256 << 10
+SAMPLE = np.dtype("<i2")
+
+OnProgress = Callable[[Stage, int], None]
+"""Hears the stage and the percentage of the master that was encoded, once for each percent. Must not block."""
+
+
+@dataclass
+class Track:
+    """One rendition on its way to the sink. `length` is in samples, with priming and padding."""
+
+    rung: Rung
+    header: Header | None = None
+    segments: list[Segment] = field(default_factory=list)
+    length: int = 0
+    writer: Writer | None = None
+
+
+@dataclass
+class Encoding:
+    """One master's renditions and measurements while they are made. The caller closes or aborts the writers."""
+
+    source: Source
+    limits: Limits
+    sink: Sink
+    on_progress: OnProgress
+    tracks: list[Track] = field(default_factory=lambda: [Track(rung) for rung in LADDER])
+    waveform: Waveform = field(default_factory=Waveform)
+    written_bytes: int = 0
+
+    async def run(self, ffmpeg: Ffmpeg, master: Path) -> Outcome:
+        """Encode to the end. Raises TranscodeError for a run that had to be stopped, and whatever the sink raises."""
+        seconds = self.limits.encode_seconds(self.source.seconds)
+        allowance = Allowance(self.limits.memory_bytes, cpu_seconds=2 * seconds)
+        async with ffmpeg.run(self._arguments, master, len(self.tracks) + 1, allowance) as run:
+            try:
+                async with asyncio.timeout(seconds) as deadline:
+                    await self._read(run)
+                    return Outcome(await run.wait(), self.waveform.samples, run.log)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise  # the sink's
+                raise TranscodeError(Reason.ENCODER_CRASHED, log=run.log.text) from None
+            except BrokenStreamError as broken:
+                raise TranscodeError(Reason.ENCODER_CRASHED, log=run.log.text) from broken
+            except TooManyErrorsError:
+                raise TranscodeError(Reason.CORRUPT, log=run.log.text) from None
+
+    def _arguments(self, outputs: Sequence[int]) -> list[str]:
+        """Allow one second more than may be, so that a master which is too long shows."""
+        rungs = [track.rung for track in self.tracks]
+        longest = self.limits.max_seconds + 1
+        return encode_arguments(rungs, self.source, longest, outputs)
+
+    async def _read(self, run: Run) -> None:
+        """Read all pipes at once; the first failure ends the others."""
+        *media, pcm = run.outputs
+        readings = [self._read_track(track, reader) for track, reader in zip(self.tracks, media, strict=True)]
+        tasks = [asyncio.create_task(reading) for reading in (*readings, self._read_pcm(pcm), run.drain_log())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read_track(self, track: Track, reader: StreamReader) -> None:
+        """Hand a rendition to the sink, fragment by fragment."""
+        track.header = await read_header(reader)
+        if track.header is None:
+            return
+        track.writer = await self.sink.open(track.rung.media, MEDIA_TYPE, IMMUTABLE)
+        await self._write(track.writer, track.header.data)
+        async for fragment in read_fragments(reader):
+            track.segments.append(Segment(len(fragment.data), fragment.duration / track.header.timescale))
+            track.length += fragment.duration
+            await self._write(track.writer, fragment.data)
+
+    async def _write(self, writer: Writer, data: bytes) -> None:
+        self.written_bytes += len(data)
+        if self.written_bytes > self.limits.max_renditions_bytes:
+            raise BrokenStreamError("More bytes than a master of the longest length makes")
+        await writer.write(data)
+
+    async def _read_pcm(self, reader: StreamReader) -> None:
+        """Count the samples and draw them; tell how far it is."""
+        rest, told = b"", 0
+        while chunk := await reader.read(PCM_CHUNK):
+            chunk = rest + chunk
+            whole = len(chunk) // SAMPLE.itemsize * SAMPLE.itemsize
+            self.waveform.add(np.frombuffer(chunk[:whole], SAMPLE))
+            rest = chunk[whole:]
+            if (percent := self._percent()) > told:
+                told = percent
+                self.on_progress(Stage.ENCODING, percent)
+
+    def _percent(self) -> int:
+        """Return the share of the expected length that is done; 100 is only said when all is."""
+        expected = (self.source.seconds or self.limits.max_seconds) * self.source.sample_rate_hz
+        return min(99, int(100 * self.waveform.samples / max(1.0, expected)))

@@ -1,0 +1,113 @@
+"""From a master to HLS: look at it, encode it in one pass of FFmpeg, judge the outcome, publish.
+
+Nothing appears before FFmpeg has ended well and the figures agree; then media first, playlists after, and multivariant
+playlists last.
+"""
+
+import asyncio
+from pathlib import Path
+
+from services.processing.ffmpeg import Ffmpeg
+from services.processing.media import loudness, waveform
+from services.processing.media.containers import Structure, inspect
+from services.processing.media.encoding import Encoding, OnProgress, Track
+from services.processing.media.facts import Facts, Limits, Rendition, Source, Stage
+from services.processing.media.ladder import Codec
+from services.processing.media.playlists import average_bitrate, media_playlist, multivariant_playlist, peak_bitrate
+from services.processing.media.probe import probe
+from services.processing.media.refusals import Reason, TranscodeError
+from services.processing.media.sink import IMMUTABLE, JSON_TYPE, PLAYLIST_TYPE, REVALIDATED, Sink
+from services.processing.media.verdict import Outcome, refuse
+
+
+async def transcode(master: Path, sink: Sink, ffmpeg: Ffmpeg, limits: Limits, on_progress: OnProgress) -> Facts:
+    """Encode, measure and publish a master. Raises TranscodeError, and whatever the sink raises.
+
+    Cancelling the call kills FFmpeg and aborts the files which were begun. Only the bytes of `master` are seen, not its
+    name.
+    """
+    on_progress(Stage.PROBING, 0)
+    structure = await asyncio.to_thread(inspect, master)
+    _refuse_by_structure(structure)
+    source = await probe(master, ffmpeg, limits, structure)
+    on_progress(Stage.ENCODING, 0)
+    encoding = Encoding(source, limits, sink, on_progress)
+    try:
+        outcome = await encoding.run(ffmpeg, master)
+        refuse(outcome, source, structure, limits)
+        facts = _facts(encoding, outcome)
+        on_progress(Stage.PUBLISHING, 100)
+        await _publish(encoding, facts)
+    except BaseException:
+        begun = [track.writer.abort() for track in encoding.tracks if track.writer]
+        await asyncio.gather(*begun, return_exceptions=True)  # the first failure is the one to tell
+        raise
+    return facts
+
+
+def _refuse_by_structure(structure: Structure) -> None:
+    if not structure.size_bytes:
+        raise TranscodeError(Reason.EMPTY)
+    if structure.chained:
+        message = "The file holds several recordings, one after another. Upload each of them as its own track."
+        raise TranscodeError(Reason.UNSUPPORTED_CONTAINER, message)
+
+
+def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
+    """Put together what was measured. Raises TranscodeError when a rendition does not hold the whole sound."""
+    source = encoding.source
+    renditions = tuple(_rendition(track, source, outcome) for track in encoding.tracks)
+    measured = loudness.read(outcome.log.facts)
+    return Facts(
+        samples=outcome.samples,
+        sample_rate_hz=source.sample_rate_hz,
+        channels=source.channels,
+        duration_seconds=outcome.samples / source.sample_rate_hz,
+        integrated_lufs=measured.integrated_lufs,
+        range_lu=measured.range_lu,
+        true_peak_dbtp=measured.true_peak_dbtp,
+        source_codec=source.codec,
+        source_container=source.container,
+        source_bit_depth=source.bit_depth,
+        tags=source.tags,
+        waveform=waveform.NAME,
+        manifests={codec: codec.playlist for codec in Codec if any(each.codec is codec for each in renditions)},
+        renditions=renditions,
+    )
+
+
+def _rendition(track: Track, source: Source, outcome: Outcome) -> Rendition:
+    rung, header = track.rung, track.header
+    rate = rung.sample_rate(source.sample_rate_hz)
+    samples = (outcome.samples * rate * 2 + source.sample_rate_hz) // (2 * source.sample_rate_hz)
+    padding = track.length - (header.priming if header else 0) - samples
+    if header is None or header.timescale != rate or not 0 <= padding < 2 * rung.frame:
+        raise TranscodeError(Reason.ENCODER_CRASHED, log=f"{rung.name}: padding {padding}\n{outcome.log.text}")
+    return Rendition(
+        codec=rung.codec,
+        codecs=rung.codecs,
+        bitrate_bps=rung.bitrate_bps,
+        average_bitrate_bps=average_bitrate(track.segments),
+        peak_bitrate_bps=peak_bitrate(track.segments),
+        sample_rate_hz=rate,
+        samples=samples,
+        priming_samples=header.priming,
+        padding_samples=padding,
+        media=rung.media,
+        playlist=rung.playlist,
+        size_bytes=len(header.data) + sum(segment.size for segment in track.segments),
+    )
+
+
+async def _publish(encoding: Encoding, facts: Facts) -> None:
+    """Make the files appear, each only after everything it points to."""
+    await asyncio.gather(*(track.writer.close() for track in encoding.tracks if track.writer))
+    picture = encoding.waveform.document(facts.sample_rate_hz)
+    await encoding.sink.put(facts.waveform, picture, JSON_TYPE, IMMUTABLE)
+    for track in encoding.tracks:
+        if track.header:
+            playlist = media_playlist(track.rung.media, len(track.header.data), track.segments)
+            await encoding.sink.put(track.rung.playlist, playlist.encode(), PLAYLIST_TYPE, REVALIDATED)
+    for codec, name in facts.manifests.items():
+        playlist = multivariant_playlist([each for each in facts.renditions if each.codec is codec])
+        await encoding.sink.put(name, playlist.encode(), PLAYLIST_TYPE, REVALIDATED)
