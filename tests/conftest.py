@@ -8,6 +8,8 @@ import pytest
 from tests.support.databases import Databases, run_module
 from tests.support.engines import Engines, Run
 
+pytest_plugins = ["tests.support.services"]
+
 _FOLDER = "SPOTILIKE_TEST_RUN_FOLDER"
 _OWNER = "SPOTILIKE_TEST_RUN_OWNER"
 

@@ -1,5 +1,7 @@
 """What happens around every call: peer, token, limits, field rules, deadline, decision, errors, one log line."""
 
+from __future__ import annotations  # grpcio's classes are generic in the stubs alone
+
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -44,7 +46,7 @@ class Limits:
         self._free += 1
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # see above
     """Wraps the RPCs of the contract; health and reflection only have their peer checked."""
 
     def __init__(

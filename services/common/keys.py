@@ -49,6 +49,10 @@ class Keyring:
         key = (await self._current()).get(kid)
         return key.public_key() if key else None
 
+    async def check(self) -> None:
+        """Raise while the keys cannot be read."""
+        await self._current()
+
     async def jwks(self) -> Jwks:
         """Answer the public keys, the signing one first."""
         return Jwks(keys=[_jwk(kid, key) for kid, key in (await self._current()).items()])

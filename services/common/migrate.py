@@ -1,5 +1,7 @@
 """Brings the database of one context to its newest schema: `python -m services.common.migrate catalog`.
 
+With `--new MESSAGE` it writes the next revision from the difference between `tables.py` and the database.
+
 Runs as the role that owns the tables (`SPOTILIKE_DATABASE_URL`). A lock that is held by somebody else for more than
 a second makes the migration step aside and try again, so that calls never queue behind it.
 """
@@ -34,6 +36,7 @@ def configuration(context: str, url: str) -> Config:
     config.set_main_option("script_location", str(SERVICES / "common" / "migrations"))
     config.set_main_option("version_locations", str(SERVICES / context / "migrations"))
     config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["url"] = url
     config.attributes["metadata"] = metadata(context)
     return config
@@ -53,5 +56,19 @@ def upgrade(context: str, url: str) -> None:
             return
 
 
+def revise(context: str, url: str, message: str) -> None:
+    """Write the revision that takes the migrated database at `url` to what `tables.py` says; read it before use."""
+    folder = SERVICES / context / "migrations"
+    number = f"{len(list(folder.glob('0*.py'))) + 1:04}"
+    config = configuration(context, url)
+    command.revision(config, message, autogenerate=True, rev_id=number, version_path=str(folder))
+
+
 if __name__ == "__main__":
-    upgrade(sys.argv[1], load(DatabaseSettings).database_url.get_secret_value())
+    match sys.argv[1:]:
+        case [name]:
+            upgrade(name, load(DatabaseSettings).database_url.get_secret_value())
+        case [name, "--new", message]:
+            revise(name, load(DatabaseSettings).database_url.get_secret_value(), message)
+        case _:
+            sys.exit("usage: python -m services.common.migrate CONTEXT [--new MESSAGE]")

@@ -47,56 +47,79 @@ class Service:
     """Work beside the calls: relays, consumers, sweepers. Each runs until it is cancelled."""
 
 
-async def serve(service: Service) -> None:
-    """Run until SIGTERM or SIGINT, then let the running calls end."""
-    settings = service.settings
-    probes = HealthServicer()
-    limits = Limits(settings.call_limit, settings.call_seconds)
-    public = _server(service.public, service.verifier, EDGE, limits)
-    internal = _server(service.internal, None, SERVICES, limits)
-    plain = grpc.aio.server(options=OPTIONS)
-    for server in (public, internal, plain):
-        health_pb2_grpc.add_HealthServicer_to_server(probes, server)
-    if settings.environment == "development":
-        names = [contract.service_of(servicer).full_name for servicer in service.public]
-        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], public)
-    credentials = _credentials(settings)
-    public.add_secure_port(settings.public_listen, credentials)
-    internal.add_secure_port(settings.internal_listen, credentials)
-    plain.add_insecure_port(settings.health_listen)
-    await probes.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-    for server in (public, internal, plain):
-        await server.start()
-    await _run(service, probes)
-    await _drain(settings, probes, (public, internal))
-    await plain.stop(None)
+class Process:
+    """The listeners and the background work of one service, while they run."""
 
+    def __init__(self, service: Service) -> None:
+        """Prepare to run `service`."""
+        settings = service.settings
+        limits = Limits(settings.call_limit, settings.call_seconds)
+        self._service = service
+        self._probes = HealthServicer()
+        self._public = _server(service.public, service.verifier, EDGE, limits)
+        self._internal = _server(service.internal, None, SERVICES, limits)
+        self._plain = grpc.aio.server(options=OPTIONS)
+        self._work: list[asyncio.Task[None]] = []
+        self.ports: dict[str, int] = {}
+        """The port of each listener, `public`, `internal` and `health`, once started."""
 
-async def _run(service: Service, probes: HealthServicer) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for received in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(received, stopping.set)
-    work = [asyncio.create_task(coroutine) for coroutine in service.background]
-    work.append(asyncio.create_task(_become_ready(service, probes)))
-    stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait([stop, *(asyncio.create_task(_watch(task)) for task in work)], return_when="FIRST_COMPLETED")
-    failed = [task for task in work if task.done() and not task.cancelled() and task.exception()]
-    for task in (*work, stop):
-        task.cancel()
-    await asyncio.gather(*work, stop, return_exceptions=True)
-    for task in failed:
-        # Work beside the calls never ends by itself: a process that lost it must be replaced.
-        log.error("background_failed", exc_info=task.exception())
-    if failed:
-        sys.exit(1)
+    async def start(self) -> None:
+        """Open the listeners and begin the background work."""
+        settings = self._service.settings
+        for server in (self._public, self._internal, self._plain):
+            health_pb2_grpc.add_HealthServicer_to_server(self._probes, server)
+        if settings.environment == "development":
+            names = [contract.service_of(servicer).full_name for servicer in self._service.public]
+            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._public)
+        credentials = _credentials(settings)
+        self.ports["public"] = self._public.add_secure_port(settings.public_listen, credentials)
+        self.ports["internal"] = self._internal.add_secure_port(settings.internal_listen, credentials)
+        self.ports["health"] = self._plain.add_insecure_port(settings.health_listen)
+        await self._probes.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        for server in (self._public, self._internal, self._plain):
+            await server.start()
+        self._work = [asyncio.create_task(coroutine) for coroutine in self._service.background]
+        self._work.append(asyncio.create_task(_become_ready(self._service, self._probes)))
 
-
-async def _watch(task: asyncio.Task[None]) -> None:
-    """End when `task` fails; go on for ever when it ends well."""
-    await asyncio.wait([task])
-    if not task.cancelled() and task.exception() is None:
+    async def failed(self) -> BaseException:
+        """Wait until some background work fails; it never ends by itself otherwise."""
+        pending = set(self._work)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when="FIRST_COMPLETED")
+            for task in done:
+                if not task.cancelled() and (error := task.exception()):
+                    return error
         await asyncio.Event().wait()
+        raise AssertionError
+
+    async def stop(self) -> None:
+        """Report NOT_SERVING, let the running calls end, then end the background work."""
+        settings = self._service.settings
+        await self._probes.enter_graceful_shutdown()
+        await asyncio.sleep(settings.drain_delay_seconds)
+        await asyncio.gather(*(server.stop(settings.drain_seconds) for server in (self._public, self._internal)))
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._plain.stop(None)
+        log.info("stopped")
+
+
+async def serve(service: Service) -> None:
+    """Run until SIGTERM or SIGINT, then drain. A process whose background work fails must be replaced."""
+    process = Process(service)
+    await process.start()
+    stopping = asyncio.Event()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(received, stopping.set)
+    stop = asyncio.create_task(stopping.wait())
+    failure = asyncio.create_task(process.failed())
+    await asyncio.wait([stop, failure], return_when="FIRST_COMPLETED")
+    await process.stop()
+    if failure.done():
+        log.error("background_failed", exc_info=failure.result())
+        sys.exit(1)
+    failure.cancel()
 
 
 async def _become_ready(service: Service, probes: HealthServicer) -> None:
@@ -110,13 +133,6 @@ async def _become_ready(service: Service, probes: HealthServicer) -> None:
             break
     await probes.set("", health_pb2.HealthCheckResponse.SERVING)
     log.info("serving", public=service.settings.public_listen, internal=service.settings.internal_listen)
-
-
-async def _drain(settings: ServiceSettings, probes: HealthServicer, servers: Sequence[grpc.aio.Server]) -> None:
-    await probes.enter_graceful_shutdown()
-    await asyncio.sleep(settings.drain_delay_seconds)
-    await asyncio.gather(*(server.stop(settings.drain_seconds) for server in servers))
-    log.info("stopped")
 
 
 def _server(

@@ -1,0 +1,1 @@
+"""The user context: accounts, credentials, sessions, and the keys of access tokens."""
