@@ -60,19 +60,26 @@ class DataFolder:
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
             yield
         finally:
             os.close(descriptor)
 
     def is_locked(self) -> bool:
         """Tell whether a supervisor runs in this folder (also while it starts or stops)."""
-        if not (self.path / "lock").exists():
-            return False
         try:
-            with self.lock():
-                return False
+            with (self.path / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
         except BlockingIOError:
             return True
+        return False
+
+    def holder(self) -> int:
+        """Return the process id of the supervisor which holds the folder."""
+        return int((self.path / "lock").read_text())
 
     def socket(self, name: str) -> Path:
         """Return the path of a Unix socket, outside the data folder when its own path is too long for one."""

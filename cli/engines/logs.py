@@ -1,6 +1,7 @@
 """Log files of the parts: one per part, rotated, and short memories for failure messages."""
 
 import collections
+import os
 from pathlib import Path
 
 _ROTATE_BYTES = 10 << 20
@@ -26,6 +27,10 @@ class PartLog:
                 self._rotate()
         except OSError:
             return
+
+    def tail(self) -> str:
+        """Return the last lines, indented, to stand under the sentence which says what failed."""
+        return os.linesep.join(f"    {line}" for line in self.last_lines)
 
     def close(self) -> None:
         """Close the file."""

