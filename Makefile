@@ -2,7 +2,7 @@
 PYTHON ?= .venv/bin/python
 BIN = $(dir $(PYTHON))
 
-.PHONY: gen contracts lint types format
+.PHONY: gen contracts lint types format lock
 
 gen: ## proto/ -> gen/
 	$(PYTHON) proto/generate.py
@@ -20,3 +20,8 @@ types: ## types of the code
 format:
 	$(BIN)ruff format .
 	$(BIN)ruff check --fix .
+
+lock: ## pyproject.toml -> requirements.lock, by hash and without the address of any registry
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --quiet --output-file requirements.lock

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.databases import Databases, run_module
 from tests.support.engines import Engines, Run
+from tests.support.installation import Installation, start, stop
 
 pytest_plugins = ["tests.support.services"]
 
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
         run = Run.begin()
         os.environ[_FOLDER], os.environ[_OWNER] = str(run.folder), str(os.getpid())
         config.add_cleanup(run.end)
+        config.add_cleanup(lambda: stop(run))  # cleanups run last in, first out
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +48,9 @@ def streams(engines: Engines) -> Engines:
     seed = str(engines.nats_seed_file("admin"))
     run_module("services.common.streams", SPOTILIKE_NATS_URL=engines.nats_url, SPOTILIKE_NATS_SEED_FILE=seed)
     return engines
+
+
+@pytest.fixture(scope="session")
+def installation(test_run: Run) -> Installation:
+    """Return the run's whole installation: `up --detach` in a folder of its own."""
+    return start(test_run)

