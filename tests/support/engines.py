@@ -137,29 +137,32 @@ class Run:
         ready = folder / "ready"
         with self.lock(folder.name):
             if not ready.exists():
-                self._start(folder, parts)
+                start_daemon(folder, self._owner, parts)
+                ready.touch()
         ports: dict[str, int] = json.loads((folder / "ports.json").read_text())
         return ports
 
-    def _start(self, folder: Path, parts: tuple[str, ...]) -> None:
-        ready_end, daemon_end = os.pipe()
-        with (folder / "daemon.log").open("wb") as log:
-            daemon = subprocess.Popen(  # noqa: S603 - our own argv
-                [sys.executable, "-m", __name__, str(folder), str(self._owner), str(daemon_end), *parts],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[daemon_end],
-                start_new_session=True,
-            )
-        os.close(daemon_end)
-        (folder / "daemon.pid").write_text(str(daemon.pid))
-        with os.fdopen(ready_end) as stream:
-            if stream.read() != "ready":  # ends when the daemon does
-                raise RuntimeError(f"the engines did not start:\n{(folder / 'daemon.log').read_text()}")
-        (folder / "ready").touch()
+
+def start_daemon(folder: Path, owner: int, parts: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Start a process which runs these parts in a folder until `owner` ends; return it when they are ready."""
+    ready_end, daemon_end = os.pipe()
+    with (folder / "daemon.log").open("wb") as log:
+        daemon = subprocess.Popen(  # noqa: S603 - our own argv
+            [sys.executable, "-m", __name__, str(folder), str(owner), str(daemon_end), *parts],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[daemon_end],
+            start_new_session=True,
+        )
+    os.close(daemon_end)
+    (folder / "daemon.pid").write_text(str(daemon.pid))
+    with os.fdopen(ready_end) as stream:
+        if stream.read() != "ready":  # ends when the daemon does
+            raise RuntimeError(f"the engines did not start:\n{(folder / 'daemon.log').read_text()}")
+    return daemon
 
 
 class _Journal:
