@@ -169,9 +169,16 @@ def violated_fields(error: grpc.aio.AioRpcError) -> set[str]:
     return {violation.field for violation in bad.field_violations}
 
 
+def retry_seconds(error: grpc.aio.AioRpcError) -> float:
+    """Read when a refusal asks the client to come back."""
+    retry = error_details_pb2.RetryInfo()
+    assert _detail(error, retry), f"no RetryInfo in {error!r}"
+    return float(retry.retry_delay.ToMilliseconds() / 1000)
+
+
 def _detail(error: grpc.aio.AioRpcError, message: Any) -> bool:
-    packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-    if packed is None:
+    packed = next((value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"), None)
+    if not isinstance(packed, bytes):
         return False
     status = status_pb2.Status.FromString(packed)
     assert status.message == error.details()
