@@ -1,0 +1,107 @@
+"""Tables of `processing_db`. The seed's columns are as the design gives them, times with their zone; the rest is added.
+
+`processing_jobs` is the one work queue: a job is due when it is PENDING and its time has come, or PROCESSING and its
+lease is over.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+
+from services.common import tables
+
+METADATA = MetaData(naming_convention=tables.NAMING)
+
+processing_jobs = Table(
+    "processing_jobs",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("track_id", Uuid, nullable=False),
+    Column("source_bucket", String(100), nullable=False),
+    Column("source_key", String(255), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("worker_pod", String(100)),
+    Column("error_log", Text),
+    Column("created_at", DateTime(timezone=True), server_default=func.now()),
+    Column("updated_at", DateTime(timezone=True), server_default=func.now()),
+    # Added: what the catalog says about the master.
+    Column("artist_id", Uuid, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64)),
+    Column("filename", String(255), nullable=False),
+    # Added: how far the work is.
+    Column("stage", String(20)),
+    Column("percent", Integer, nullable=False, server_default=text("0")),
+    # Added: who may write, until when, and how often it was tried.
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("attempt_id", Uuid),
+    Column("lease_until", DateTime(timezone=True)),
+    tables.moment("next_try_at"),
+    Column("worker_deaths", Integer, nullable=False, server_default=text("0")),
+    # Added: how it ended.
+    Column("reason", String(64)),
+    Column("message", String(1000)),
+    Column("folder", String(255)),
+    Column("facts", LargeBinary),
+)
+Index(
+    "ix_processing_jobs_due",
+    processing_jobs.c.next_try_at,
+    postgresql_where=processing_jobs.c.status == text("'PENDING'"),
+)
+Index(
+    "ix_processing_jobs_leased",
+    processing_jobs.c.lease_until,
+    postgresql_where=processing_jobs.c.status == text("'PROCESSING'"),
+)
+Index("ix_processing_jobs_newest", processing_jobs.c.created_at, processing_jobs.c.id)
+Index("ix_processing_jobs_track", processing_jobs.c.track_id, processing_jobs.c.created_at, processing_jobs.c.id)
+Index("ix_processing_jobs_artist", processing_jobs.c.artist_id, processing_jobs.c.created_at, processing_jobs.c.id)
+
+# Each lease makes an attempt with a folder of its own. The folders of attempts that ended without completing their job
+# are the only ones, beside retired ones, that may be removed.
+attempts = Table(
+    "attempts",
+    METADATA,
+    Column("attempt_id", Uuid, primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    Column("folder", String(255), nullable=False),
+    Column("worker_pod", String(100), nullable=False),
+    tables.moment("started_at"),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("outcome", String(20)),
+    Column("removed_at", DateTime(timezone=True)),
+)
+Index("ix_attempts_job_id", attempts.c.job_id)
+Index(
+    "ix_attempts_garbage",
+    attempts.c.ended_at,
+    postgresql_where=text("outcome <> 'COMPLETED' AND removed_at IS NULL"),
+)
+
+# Folders that the catalog does not play any more.
+retired_folders = Table(
+    "retired_folders",
+    METADATA,
+    Column("folder", String(255), primary_key=True),
+    Column("track_id", Uuid, nullable=False),
+    tables.moment("retired_at"),
+    Column("removed_at", DateTime(timezone=True)),
+)
+Index("ix_retired_folders_garbage", retired_folders.c.retired_at, postgresql_where=text("removed_at IS NULL"))
+
+outbox = tables.outbox(METADATA)
+dead_events = tables.dead_events(METADATA)
