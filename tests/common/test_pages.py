@@ -13,7 +13,8 @@ ALBUM = "albums/019a0000-0000-7000-8000-000000000000"
 
 def read_all(rows, size):
     """Read a whole list page by page, as a client does."""
-    seen, token = [], ""
+    seen: list[int] = []
+    token = ""
     while True:
         request = PageRequest(ListTracksRequest(album=ALBUM, page_size=size, page_token=token))
         start = rows.index(int(request.after[0])) + 1 if request.after else 0

@@ -33,7 +33,7 @@ from tests.support.engines import Engines
 
 ANY_PORT = "127.0.0.1:0"
 READY_SECONDS = 20
-PASSWORD = "correct horse battery"  # noqa: S105 (the password of accounts that live for one test run)
+PASSWORD = "correct horse battery"
 
 Stub = TypeVar("Stub")
 
@@ -84,7 +84,7 @@ async def run(service: server.Service, engines: Engines) -> RunningService:
 
 
 def listeners(engines: Engines, service: str) -> dict[str, Any]:
-    """Settings of the listeners: any free port, the certificate of `service`."""
+    """Return the settings of the listeners: any free port, the certificate of `service`."""
     return {
         "environment": "development",
         "public_listen": ANY_PORT,
@@ -177,7 +177,8 @@ def retry_seconds(error: grpc.aio.AioRpcError) -> float:
 
 
 def _detail(error: grpc.aio.AioRpcError, message: Any) -> bool:
-    packed = next((value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"), None)
+    metadata: Any = error.trailing_metadata() or ()
+    packed = next((value for key, value in metadata if key == "grpc-status-details-bin"), None)
     if not isinstance(packed, bytes):
         return False
     status = status_pb2.Status.FromString(packed)
