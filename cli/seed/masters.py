@@ -1,6 +1,8 @@
 """Writes a performed song as the file an artist would upload."""
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
@@ -26,7 +28,10 @@ def render(song: Song, artist: str, album: str) -> bytes:
         *("-nostdin", "-loglevel", "error", "-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", "pipe:0"),
         *(word for name, value in tags.items() for word in ("-metadata", f"{name}={value}")),
         *_CODECS[song.master],
-        *("-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", song.master, "pipe:1"),
+        *("-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", song.master),
     ]
-    encoded = subprocess.run(command, input=np.ascontiguousarray(samples).tobytes(), capture_output=True, check=True)  # noqa: S603 - our own argv
-    return encoded.stdout
+    with tempfile.TemporaryDirectory() as folder:
+        # A file, not a pipe: the header gets the true length when the end is known.
+        file = Path(folder) / f"master.{song.master}"
+        subprocess.run([*command, str(file)], input=np.ascontiguousarray(samples).tobytes(), check=True)  # noqa: S603
+        return file.read_bytes()
