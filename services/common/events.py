@@ -7,6 +7,7 @@ effect is idempotent by the business key in its payload. What cannot be read or 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import nats
@@ -28,7 +29,8 @@ RETRY_SECONDS = 0.2
 TRIES = 5
 """How often an event that fails for a reason of its own is tried before it is put aside."""
 
-Effect = Callable[[Event, Message], Awaitable[None]]
+Effect = Callable[[Event, Any], Awaitable[None]]
+"""Applies a fact; the payload is of the type that the effect is registered for."""
 
 log = structlog.get_logger("events")
 
