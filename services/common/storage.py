@@ -153,6 +153,13 @@ class Storage:
         except Missing:
             return
 
+    async def open_uploads(self, bucket: str, prefix: str) -> list[tuple[str, str]]:
+        """List key and id of the multipart uploads below `prefix` that are open, at most 1000."""
+        found = await self._run(
+            lambda: self._client._list_multipart_uploads(bucket, prefix=prefix)  # noqa: SLF001
+        )
+        return [(str(upload.object_name), str(upload.upload_id)) for upload in found.uploads]
+
     async def presign_part(self, bucket: str, key: str, upload_id: str, number: int, expires: timedelta) -> str:
         """Sign the PUT of one part; answers path and query, which work at the edge's origin."""
         url = await self._run(
