@@ -34,7 +34,7 @@ class CreateUploadRequest(_message.Message):
     filename: _builtins.str
     """The name the file has at the client."""
     size_bytes: _builtins.int
-    """How long the file is, in bytes; at most 2 GiB."""
+    """How long the file is, in bytes; at most 2 GiB. An empty file is one empty part, and its job says so."""
     content_type: _builtins.str
     """What the client thinks it is, such as `audio/ogg`; the content decides."""
     request_id: _builtins.str
