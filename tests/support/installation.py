@@ -57,15 +57,15 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start(run: Run) -> Installation:
-    """Start the run's installation if no other xdist worker did; the run stops it at its end."""
+def start(run: Run, *options: str) -> Installation:
+    """Start the run's installation, with more options of `up`, if no other xdist worker did; `stop` ends it."""
     folder = run.folder / "installation"
     outcome = folder / "outcome.json"
     with run.lock("installation"):
         if not outcome.exists():
             folder.mkdir()
             port = free_port()
-            started = command("up", "--detach", "--data", str(folder / "data"), "--port", str(port))
+            started = command("up", "--detach", "--data", str(folder / "data"), "--port", str(port), *options)
             failure = f"{started.stdout}{started.stderr}" if started.returncode else None
             outcome.write_text(json.dumps({"port": port, "failure": failure}))
     known = json.loads(outcome.read_text())
