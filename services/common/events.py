@@ -26,6 +26,7 @@ from spotilike.events.v1.event_pb2 import Event
 
 FETCH_SECONDS = 5.0
 RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 2.0
 TRIES = 5
 """How often an event that fails for a reason of its own is tried before it is put aside."""
 
@@ -116,7 +117,7 @@ class Listener:
         tries = message.metadata.num_delivered
         log.warning("event_failed", subject=message.subject, tries=tries, exc_info=error)
         if status.is_outage(error) or status.is_conflict(error) or tries < TRIES:
-            await _quietly(message.nak(delay=min(2.0 ** (tries - 1) * RETRY_SECONDS, 10)))
+            await _quietly(message.nak(delay=min(2.0 ** (tries - 1) * RETRY_SECONDS, LONGEST_RETRY_SECONDS)))
         else:
             await self._put_aside(message, error)
 
