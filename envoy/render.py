@@ -1,0 +1,136 @@
+"""Makes the configuration of one Envoy: `render(EdgeSettings(...))` is what Envoy reads, as a mapping.
+
+`python -m envoy.render < settings.json > envoy.json` does the same for an image. The result holds the store's
+secret key: keep the file private.
+"""
+
+import base64
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envoy import pages, replies, routes
+from envoy.contract import Contract
+from envoy.template import fill
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeSettings:
+    """Where the edge listens, and where everything behind it is."""
+
+    listen_host: str
+    listen_port: int
+    admin_port: int
+    """Envoy's own interface, on loopback."""
+    certificate: Path | None = None
+    """PEM chain for clients; None is plain HTTP, for one machine or behind a proxy that ends TLS."""
+    private_key: Path | None = None
+    tls_dir: Path
+    """Folder with tls.crt, tls.key and ca.crt of the edge, by which services know it."""
+    upstreams: Mapping[str, Sequence[tuple[str, int]]]
+    """Public listeners of each context's service: host and port."""
+    store: tuple[str, int]
+    """Host and port of S3, exactly as the services name it: presigned addresses are signed for that name."""
+    store_access_key: str
+    store_secret_key: str
+    store_region: str = "us-east-1"
+    web_root: Path = ROOT / "web" / "dist"
+    """The built player; nothing is served while the folder is missing."""
+    descriptors: Path = ROOT / "gen" / "spotilike.binpb"
+    openapi: Path = ROOT / "gen" / "openapi.json"
+    trusted_proxies: int = 0
+    """How many proxies of ours stand in front and note the client's address in X-Forwarded-For."""
+    requests_per_second: int = 500
+    """What one address may send in the long run."""
+    burst: int = 2000
+    """What one address may send at once."""
+
+
+def render(settings: EdgeSettings) -> dict[str, Any]:
+    """Write the configuration, ready for `json.dumps`."""
+    contract = Contract.read(settings.descriptors)
+    served = [pages.openapi_page(settings.openapi), *pages.web_pages(settings.web_root)]
+    store_host, store_port = settings.store
+    values = {
+        "listen_host": settings.listen_host,
+        "listen_port": settings.listen_port,
+        "admin_port": settings.admin_port,
+        "downstream_tls": _downstream_tls(settings),
+        "trusted_proxies": settings.trusted_proxies,
+        "requests_per_second": settings.requests_per_second,
+        "burst": settings.burst,
+        "descriptors": base64.b64encode(contract.descriptors).decode(),
+        "services": contract.services,
+        "rpc_routes": routes.rpc_routes(contract),
+        "method_routes": routes.method_routes(contract),
+        "page_routes": pages.page_routes(served),
+        "largest_page": max(len(page.content) for page in served),
+        "security_headers": _security_headers(settings),
+        "local_replies": replies.mappers(),
+        "media_errors": replies.MEDIA_ERRORS,
+        "upload_errors": replies.UPLOAD_ERRORS,
+        "service_clusters": [
+            routes.service_cluster(context, endpoints, settings.tls_dir)
+            for context, endpoints in settings.upstreams.items()
+        ],
+        "needed_for_health": {context: {"value": 1} for context in settings.upstreams},
+        "store": f"{store_host}:{store_port}",
+        "store_host": store_host,
+        "store_port": store_port,
+        "store_region": settings.store_region,
+        "store_access_key": settings.store_access_key,
+        "store_secret_key": settings.store_secret_key,
+    }
+    return fill(Path(__file__).parent / "envoy.yaml", values)
+
+
+def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:
+    if settings.certificate is None:
+        return None
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "tls_certificates": [
+                    {
+                        "certificate_chain": {"filename": str(settings.certificate)},
+                        "private_key": {"filename": str(settings.private_key)},
+                    }
+                ],
+            },
+        },
+    }
+
+
+def _security_headers(settings: EdgeSettings) -> list[dict[str, Any]]:
+    headers = {
+        "content-security-policy": pages.CONTENT_SECURITY_POLICY,
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), microphone=(), geolocation=()",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+    if settings.certificate is not None:
+        headers["strict-transport-security"] = "max-age=31536000"
+    return [
+        {"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+        for name, value in headers.items()
+    ]
+
+
+def main() -> None:
+    """Read the settings as JSON from standard input and write the configuration to standard output."""
+    json.dump(render(EdgeSettings(**json.load(sys.stdin))), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The routes and clusters that follow from the contracts."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from envoy.contract import Contract, Method, path_pattern
+from envoy.template import fill
+
+_HERE = Path(__file__).parent
+
+SECONDS = 5
+SLOW_SECONDS = {"/spotilike.catalog.v1.UploadService/CompleteUpload": 30}
+"""The store joins the parts of a large master while the call runs."""
+
+_NOT_SENT = "connect-failure,refused-stream,reset-before-request"
+"""Safe for every call: the service has not seen it."""
+
+
+def rpc_routes(contract: Contract) -> list[dict[str, Any]]:
+    """Route each RPC, and refuse what comes to its path in another format."""
+    return [route for method in contract.methods for route in (_rpc(method), _other_format(method))]
+
+
+def method_routes(contract: Contract) -> list[dict[str, Any]]:
+    """Answer 405 where only the HTTP method is wrong; a JSON call that is right has left its path by then."""
+    allowed = defaultdict(list)
+    for method in contract.methods:
+        allowed[path_pattern(method.http_template)].append(method.http_method)
+    # A literal path such as /v1/users/me/artists comes before a pattern that would match it too.
+    return [_wrong_method(pattern, methods) for pattern, methods in sorted(allowed.items())]
+
+
+def service_cluster(context: str, endpoints: Sequence[tuple[str, int]], tls_dir: Path) -> dict[str, Any]:
+    """Describe how to reach a context's service."""
+    addresses = [
+        {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}} for host, port in endpoints
+    ]
+    values = {"context": context, "endpoints": addresses, "tls_dir": tls_dir}
+    return fill(_HERE / "service_cluster.yaml", values)
+
+
+def _rpc(method: Method) -> dict[str, Any]:
+    seconds = SLOW_SECONDS.get(method.path, SECONDS)
+    values = {
+        "path": method.path,
+        "context": method.context,
+        "timeout": f"{seconds}s",
+        "deadline": f"{seconds}S",
+        "retry_on": f"{_NOT_SENT},unavailable" if method.repeatable else _NOT_SENT,
+        "token": "required" if method.needs_token else "optional",
+    }
+    return fill(_HERE / "rpc_route.yaml", values)
+
+
+def _other_format(method: Method) -> dict[str, Any]:
+    return {
+        "name": f"{method.path} format",
+        "match": {"path": method.path},
+        "direct_response": {"status": 415},
+    }
+
+
+def _wrong_method(pattern: str, methods: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": "method",
+        "match": {"safe_regex": {"regex": pattern}},
+        "direct_response": {"status": 405},
+        "response_headers_to_add": [{"header": {"key": "allow", "value": ", ".join(sorted(methods))}}],
+    }

@@ -1,0 +1,143 @@
+"""Stand-ins for the four services: real gRPC servers over mTLS that note what arrives and answer empty messages.
+
+They let the edge's tests see what a service would see. Keys and tokens are real; a client may send the header
+`x-answer` to be refused (`refuse`), kept waiting (`wait`) or turned away twice (`unavailable`).
+"""
+
+import asyncio
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
+
+CONTEXTS = ("user", "catalog", "processing", "streaming")
+
+
+@dataclass
+class Signer:
+    """A key of a service that signs tokens."""
+
+    issuer: str
+    audience: str
+    token_type: str
+    kid: str = "key-1"
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+
+    def token(self, *, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
+        """Sign a good token for 10 minutes; `claims` and `header` change it, None removes a claim."""
+        now = int(time.time())
+        usual = {"iss": self.issuer, "aud": self.audience, "iat": now, "exp": now + 600}
+        payload = {name: value for name, value in (usual | claims).items() if value is not None}
+        return jwt.encode(
+            payload, self.key, algorithm="EdDSA", headers={"kid": self.kid, "typ": self.token_type, **(header or {})}
+        )
+
+    def jwks(self) -> Jwks:
+        """Publish the key."""
+        raw = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        return Jwks(keys=[Jwk(kty="OKP", crv="Ed25519", x=x, kid=self.kid, use="sig", alg="EdDSA")])
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a service saw."""
+
+    method: str
+    request: Any
+    metadata: dict[str, str]
+    remaining: float | None
+    """Seconds until the call's deadline."""
+
+
+class EchoServices:
+    """The servers of all contexts in this process."""
+
+    def __init__(self) -> None:
+        self.access = Signer("https://spotilike.dev/user", "spotilike", "at+jwt")
+        self.media = Signer("https://spotilike.dev/streaming", "spotilike-media", "media+jwt")
+        self.calls: list[Call] = []
+        self.ports: dict[str, int] = {}
+        self._servers: list[grpc.aio.Server] = []
+
+    async def start(self, tls: Path, methods: Sequence[MethodDescriptor]) -> None:
+        """Serve `methods`, each at its context; `tls` holds a folder of certificates per context."""
+        for context in CONTEXTS:
+            server = grpc.aio.server()
+            mine = [method for method in methods if method.full_name.startswith(f"spotilike.{context}.")]
+            for method in mine:
+                server.add_generic_rpc_handlers([self._handler(method)])
+            health = HealthServicer()
+            await health.set("", health_pb2.HealthCheckResponse.SERVING)
+            health_pb2_grpc.add_HealthServicer_to_server(health, server)
+            self.ports[context] = server.add_secure_port("127.0.0.1:0", _credentials(tls / context))
+            await server.start()
+            self._servers.append(server)
+
+    async def stop(self) -> None:
+        """End every server."""
+        await asyncio.gather(*(server.stop(None) for server in self._servers))
+
+    def seen(self, mark: str) -> list[Call]:
+        """Find the calls that carried the header `x-mark: mark`."""
+        return [call for call in self.calls if call.metadata.get("x-mark") == mark]
+
+    def _handler(self, method: MethodDescriptor) -> grpc.GenericRpcHandler:
+        answer_class = message_factory.GetMessageClass(method.output_type)
+
+        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+            self.calls.append(Call(method.full_name, request, metadata, context.time_remaining()))
+            await self._misbehave(metadata, context)
+            if method.name == "GetJwks":
+                return self.access.jwks()
+            if method.name == "GetMediaJwks":
+                return self.media.jwks()
+            return answer_class()
+
+        handler = grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
+            response_serializer=answer_class.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(method.containing_service.full_name, {method.name: handler})
+
+    async def _misbehave(self, metadata: Mapping[str, str], context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        wish = metadata.get("x-answer")
+        if wish == "refuse":
+            await _refuse(context)
+        if wish == "wait":
+            await asyncio.sleep(60)
+        if wish == "unavailable" and len(self.seen(metadata["x-mark"])) < 3:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+
+
+async def _refuse(context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    status = status_pb2.Status(code=5, message="no such track — ничего")
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason="TRACK_NOT_FOUND", domain="spotilike.dev"))
+    trailer = ("grpc-status-details-bin", status.SerializeToString())
+    await context.abort(grpc.StatusCode.NOT_FOUND, status.message, trailing_metadata=(trailer,))
+
+
+def _credentials(folder: Path) -> grpc.ServerCredentials:
+    pair = ((folder / "tls.key").read_bytes(), (folder / "tls.crt").read_bytes())
+    return grpc.ssl_server_credentials([pair], (folder / "ca.crt").read_bytes(), require_client_auth=True)
+
+
+def method_descriptor(full_name: str) -> MethodDescriptor:
+    """Find an RPC among the generated modules that are imported."""
+    return descriptor_pool.Default().FindMethodByName(full_name)
