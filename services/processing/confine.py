@@ -99,7 +99,7 @@ class Program(ctypes.Structure):
 
 
 def prctl(option: int, argument: int | object = 0, extra: object = 0) -> None:
-    """Change one attribute of this process, as prctl(2) lists them. Raises OSError."""
+    """Change one attribute of this process, as the manual page of prctl lists them. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_void_p,) * 4)
     if libc.prctl(option, argument, extra, None, None):

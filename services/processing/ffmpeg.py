@@ -18,10 +18,9 @@ from services.processing.media.ladder import Rung
 from services.processing.sandbox import Allowance, Sandbox
 
 FORMATS = "ogg,flac,wav,w64,aiff,mp3,mov,aac,matroska,caf"
-CODECS = (
-    "aac,alac,flac,mp3float,opus,libopus,vorbis,pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
-    "pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be"
-)
+PCM_FORMS = ("u8", "s8", *(f"{form}{order}" for form in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")))
+CODECS = ("aac", "alac", "flac", "mp3", "opus", "vorbis", *(f"pcm_{form}" for form in PCM_FORMS))
+DECODERS = (*CODECS, "mp3float", "libopus")  # decoders are named after their codec, but for these two
 MAX_STREAMS = 16
 MAX_ALLOCATION = 256 << 20
 FRAGMENT_SECONDS = 4
@@ -42,7 +41,7 @@ def _input() -> list[str]:
     """
     return [
         *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"),
-        *("-protocol_whitelist", "fd", "-format_whitelist", FORMATS, "-codec_whitelist", CODECS),
+        *("-protocol_whitelist", "fd", "-format_whitelist", FORMATS, "-codec_whitelist", ",".join(DECODERS)),
         *("-max_alloc", str(MAX_ALLOCATION), "-max_streams", str(MAX_STREAMS)),
         *("-probesize", "5000000", "-analyzeduration", "10000000", "-err_detect", "crccheck", "-threads", "1"),
         *("-vn", "-sn", "-dn", "-fd", "0"),

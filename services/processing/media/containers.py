@@ -33,11 +33,14 @@ OGG_HEADER, OGG_FIRST, OGG_LAST = 27, 0x02, 0x04
 
 @dataclass(frozen=True)
 class Structure:
-    """`kind` is None for bytes that begin like nothing we know; `chained` means several recordings in one Ogg."""
+    """`kind` is None for bytes that begin like nothing we know; `chained` means several recordings in one Ogg.
+
+    `complete` says whether the end is there, and is None where only decoding can tell.
+    """
 
     kind: str | None
     size_bytes: int
-    complete: bool = True
+    complete: bool | None = None
     chained: bool = False
 
 

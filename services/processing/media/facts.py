@@ -20,7 +20,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one master. Times are in seconds."""
+    """Bounds of one master. Times are in seconds; `slowest_encode` is a multiple of real time."""
 
     min_seconds: float = 1.0
     max_seconds: int = 7200
@@ -29,12 +29,13 @@ class Limits:
     max_renditions_bytes: int = 2 << 30
     memory_bytes: int = 1 << 30
     probe_seconds: int = 20
+    slowest_encode: float = 1.0
     encode_grace_seconds: int = 60
 
     def encode_seconds(self, music_seconds: float | None) -> int:
-        """Return how long an encode may take: as long as the music lasts, and a minute."""
+        """Return how long an encode may take: by default as long as the music lasts, and a minute."""
         expected = self.max_seconds if music_seconds is None else min(music_seconds, self.max_seconds)
-        return ceil(expected) + self.encode_grace_seconds
+        return ceil(expected / self.slowest_encode) + self.encode_grace_seconds
 
 
 @dataclass(frozen=True)

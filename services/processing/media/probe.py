@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from services.processing.ffmpeg import Ffmpeg, Log, Run, TooManyErrorsError, probe_arguments
+from services.processing.ffmpeg import CODECS, Ffmpeg, Log, Run, TooManyErrorsError, probe_arguments
 from services.processing.media.containers import Structure
 from services.processing.media.facts import LOSSLESS, Limits, Source, Tags
 from services.processing.media.refusals import Reason, TranscodeError
@@ -105,7 +105,7 @@ def _why_not(log: Log, structure: Structure) -> Reason:
     """Name the reason why FFmpeg found no sound."""
     if log.says("matches no streams") or log.says("two consecutive MPEG audio frames") or structure.kind == "picture":
         return Reason.NO_AUDIO_STREAM
-    if log.says("moov atom not found") or not structure.complete:
+    if log.says("moov atom not found") or structure.complete is False:
         return Reason.TRUNCATED
     if structure.kind is None or log.says("not on whitelist"):
         return Reason.UNSUPPORTED_CONTAINER
@@ -114,7 +114,7 @@ def _why_not(log: Log, structure: Structure) -> Reason:
 
 def _refuse_unwanted(source: Source, limits: Limits, log: str) -> None:
     """Refuse before anything is decoded what is too big or cannot be decoded."""
-    if source.codec == "none":
+    if source.codec not in CODECS:
         message = "The sound is in an unknown form, or protected. Upload WAV, FLAC, AAC, MP3, Ogg or Opus."
         raise TranscodeError(Reason.UNSUPPORTED_CONTAINER, message, log)
     if not 0 < source.channels <= limits.max_channels:

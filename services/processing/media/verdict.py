@@ -36,11 +36,12 @@ def _crash(outcome: Outcome) -> Reason | None:
 def _damage(outcome: Outcome, source: Source, structure: Structure) -> Reason | None:
     """Compare what was decoded with what the file promised."""
     errors = outcome.log.errors
-    if not structure.complete or any(map(outcome.log.says, CUT_OFF)):
+    told_by_structure = structure.complete is not None
+    if not structure.complete if told_by_structure else any(map(outcome.log.says, CUT_OFF)):
         return Reason.TRUNCATED
     promised = source.seconds if source.declared and source.seconds else 0
     if outcome.samples / source.sample_rate_hz < promised - MISSING_SECONDS:
-        ended_early = structure.kind != "ogg" and errors <= TOLERATED_ERRORS  # an Ogg tells its end itself
+        ended_early = not told_by_structure and errors <= TOLERATED_ERRORS
         return Reason.TRUNCATED if ended_early else Reason.CORRUPT
     if outcome.status or errors > (0 if source.lossless else TOLERATED_ERRORS):
         return Reason.CORRUPT

@@ -1,0 +1,41 @@
+"""The encoder, once for a run, and a way to have a master transcoded."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from services.processing.ffmpeg import Ffmpeg
+from services.processing.media.facts import Facts, Limits, Stage
+from services.processing.media.pipeline import transcode
+from tests.support.folder_sink import FolderSink
+
+Transcode = Callable[..., Awaitable[Facts]]
+
+
+def silent(stage: Stage, percent: int) -> None:
+    """Hear progress and say nothing."""
+
+
+@pytest.fixture(scope="session")
+async def ffmpeg():
+    """Return the bundled FFmpeg behind every wall this machine has."""
+    return await Ffmpeg.find()
+
+
+@pytest.fixture
+def sink(tmp_path: Path):
+    """Return an empty folder for results."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    return FolderSink(folder)
+
+
+@pytest.fixture
+def transcoded(ffmpeg, sink) -> Transcode:
+    """Return a function that transcodes a master into the sink of this test."""
+
+    async def run(master: Path, limits: Limits | None = None) -> Facts:
+        return await transcode(master, sink, ffmpeg, limits or Limits(), silent)
+
+    return run
