@@ -4,6 +4,8 @@ import itertools
 import os
 import sys
 
+from cli.engines.certificates import CertificateAuthority
+
 _COLOURS = itertools.cycle(("36", "33", "35", "32", "34", "96", "93", "95", "92", "94"))
 _NAME_WIDTH = 18
 _ENGINES = ("postgres", "nats", "seaweedfs")
@@ -26,9 +28,14 @@ class Console:
         if self._lines and name not in _ENGINES:
             self._write(name, text)
 
-    def ready(self, url: str) -> None:
-        """Print the one line everybody waits for."""
+    def ready(self, url: str, authority: CertificateAuthority | None) -> None:
+        """Print the one line everybody waits for and, under TLS, which authority devices have to trust."""
         sys.stdout.write(f"Spotilike is ready: {url}\n")
+        if authority:
+            sys.stdout.write(
+                f"Other devices trust it once they have the certificate {authority.certificate_file}\n"
+                f"with the SHA-256 fingerprint {authority.fingerprint()}\n"
+            )
         sys.stdout.flush()
 
     def _write(self, name: str, text: str) -> None:

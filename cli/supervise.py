@@ -10,6 +10,7 @@ import time
 
 from cli.console import Console
 from cli.engines import control
+from cli.engines.certificates import CertificateAuthority
 from cli.engines.control import Answer
 from cli.engines.data import DataFolder
 from cli.engines.envoy import Edge
@@ -44,7 +45,7 @@ async def _run(data: DataFolder, options: Options, console: Console) -> None:
         await supervisor.start()
         if not supervisor.is_stopping:
             desk.state = "running"
-            console.ready(options.address.url)
+            console.ready(options.address.url, CertificateAuthority(data.tls) if options.tls else None)
             await supervisor.watch()
     finally:
         desk.state = "stopping"

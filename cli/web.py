@@ -1,5 +1,6 @@
 """Builds the browser player with the machine's Node, or with Node from PyPI where there is none."""
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -19,6 +20,7 @@ WEB = ROOT / "web"
 OLDEST_NODE = 20
 
 _STAMP = WEB / "dist" / ".built-from"
+_PACKAGES_STAMP = WEB / "node_modules" / ".installed-from"
 _NOT_SOURCES = {"node_modules", "dist", "gen", "test-results"}
 _SHOWN_LINES = 20
 
@@ -27,15 +29,12 @@ def build() -> None:
     """Build `web/dist` unless it was built from these very sources and contracts."""
     if not (WEB / "package.json").exists():
         return
-    wanted = _fingerprint()
-    if _STAMP.exists() and _STAMP.read_text() == wanted:
-        return
-    programs = os.pathsep.join([*_node_folders(), sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    typer.echo("Installing the player's packages …")
-    _npm(["ci", "--no-audit", "--no-fund"], programs)
-    typer.echo("Building the player …")
-    _npm(["run", "build"], programs)
-    _STAMP.write_text(wanted)
+    with (WEB / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two installations of one checkout start after each other here
+        wanted = _fingerprint()
+        if not (_STAMP.exists() and _STAMP.read_text() == wanted):
+            _build()
+            _STAMP.write_text(wanted)
 
 
 def node_version(program: str | None) -> int:
@@ -45,6 +44,17 @@ def node_version(program: str | None) -> int:
     printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     found = re.match(r"v(\d+)\.", printed)
     return int(found.group(1)) if found else 0
+
+
+def _build() -> None:
+    programs = os.pathsep.join([*_node_folders(), sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    packages = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
+    if not (_PACKAGES_STAMP.exists() and _PACKAGES_STAMP.read_text() == packages):
+        typer.echo("Installing the player's packages …")
+        _npm(["ci", "--no-audit", "--no-fund"], programs)
+        _PACKAGES_STAMP.write_text(packages)
+    typer.echo("Building the player …")
+    _npm(["run", "build"], programs)
 
 
 def _node_folders() -> list[str]:

@@ -1,8 +1,9 @@
 """Where the edge listens."""
 
+import errno
 from dataclasses import dataclass
 
-from cli.engines.ports import is_free
+from cli.engines.ports import try_to_listen
 from cli.problem import Problem
 
 
@@ -22,8 +23,14 @@ class Address:
 
     def refuse_when_taken(self) -> None:
         """Raise `Problem` when the edge could not listen here."""
-        if not is_free(self.port, self.host):
+        try:
+            try_to_listen(self.host, self.port)
+        except PermissionError as error:
+            raise Problem(f"Only root may listen on port {self.port}: choose one above 1023 with --port.") from error
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise Problem(f"This machine cannot listen on {self.host}: give one of its addresses.") from error
             raise Problem(
-                f"Port {self.port} of {self.host} is not free: stop the program which uses it or choose another "
+                f"Port {self.port} of {self.host} is in use: stop the program which uses it or choose another "
                 "with --port."
-            )
+            ) from error

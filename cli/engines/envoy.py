@@ -36,6 +36,7 @@ class Edge:
             listen_host=address.host,
             listen_port=address.port,
             admin_port=admin_port,
+            keys_port=engines.ports.take("envoy-keys"),
             certificate=public / "tls.crt" if public else None,
             private_key=public / "tls.key" if public else None,
             tls_dir=authority.service("edge"),

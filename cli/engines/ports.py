@@ -9,14 +9,19 @@ _RANGE = range(20000, 22700)
 """Below the kernel's ephemeral ports (from 32768), also after the 10000 which SeaweedFS adds for gRPC."""
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether a server could listen on the address now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on the loopback port now."""
     try:
-        with socket.create_server((host, port), family=family):
-            return True
+        try_to_listen("127.0.0.1", port)
     except OSError:
         return False
+    return True
+
+
+def try_to_listen(host: str, port: int) -> None:
+    """Listen on an address for a moment; raises `OSError` when that cannot be done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()
 
 
 class PortBook:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from cli.engines.data import ROOT
+from cli.options import Options
 from tests.support.installation import Installation, command, free_port
 
 PARTS = ["postgres", "nats", "seaweedfs", "user", "catalog", "processing", "streaming", "worker-1", "worker-2", "envoy"]
@@ -62,12 +63,14 @@ def test_a_missing_part_is_named(folder: Path):
     """A virtual environment without an engine's program leads to one sentence with what to do."""
     venv = folder / "venv"
     (venv / "bin").mkdir(parents=True)
-    (venv / "bin" / "python").symlink_to(sys.executable)
+    for program in (Path(sys.prefix) / "bin").iterdir():
+        if program.name != "nats-server":
+            (venv / "bin" / program.name).symlink_to(program)
     (venv / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
-    port = str(free_port())
+    options = Options(str(folder / "data"), "127.0.0.1", free_port(), tls=False, workers=1)
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     done = subprocess.run(  # noqa: S603 - our own argv
-        [str(venv / "bin" / "python"), "-P", "-m", "cli", "up", "--data", str(folder / "data"), "--port", port],
+        [str(venv / "bin" / "python"), "-P", "-m", "cli.supervise", options.to_json()],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen"), packages])},
         capture_output=True,
         text=True,
