@@ -13,6 +13,7 @@ from spotilike.auth.v1.permission_pb2 import Permission, permission
 CONTEXTS = ("user", "catalog", "processing", "streaming")
 """The bounded contexts; the packages `spotilike.<context>.v1` are public, everything else stays behind the edge."""
 
+_BEHIND = ("spotilike.internal", "spotilike.events")
 _VERBS = ("get", "put", "post", "delete", "patch")
 _REPEATABLE = (MethodOptions.NO_SIDE_EFFECTS, MethodOptions.IDEMPOTENT)
 
@@ -45,9 +46,7 @@ class Contract:
     def read(cls, file: Path) -> "Contract":
         """Read a serialized FileDescriptorSet."""
         every = FileDescriptorSet.FromString(file.read_bytes())
-        public = FileDescriptorSet(
-            file=[file for file in every.file if not file.package.startswith(("spotilike.internal", "spotilike.events"))]
-        )
+        public = FileDescriptorSet(file=[file for file in every.file if not file.package.startswith(_BEHIND)])
         services = []
         methods = []
         for proto in public.file:

@@ -27,6 +27,8 @@ class EdgeSettings:
     listen_port: int
     admin_port: int
     """Envoy's own interface, on loopback."""
+    keys_port: int
+    """Where Envoy fetches the keys of tokens from itself, on loopback."""
     certificate: Path | None = None
     """PEM chain for clients; None is plain HTTP, for one machine or behind a proxy that ends TLS."""
     private_key: Path | None = None
@@ -60,6 +62,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "listen_host": settings.listen_host,
         "listen_port": settings.listen_port,
         "admin_port": settings.admin_port,
+        "keys_port": settings.keys_port,
         "downstream_tls": _downstream_tls(settings),
         "trusted_proxies": settings.trusted_proxies,
         "requests_per_second": settings.requests_per_second,

@@ -35,7 +35,9 @@ class Reply:
     @property
     def body(self) -> str:
         """The refusal as JSON, in the shape of google.rpc.Status."""
-        return json.dumps(MessageToDict(self._as_status()), ensure_ascii=False)
+        return json.dumps(
+            MessageToDict(self._as_status(), always_print_fields_with_no_presence=True), ensure_ascii=False
+        )
 
     @property
     def packed(self) -> str:

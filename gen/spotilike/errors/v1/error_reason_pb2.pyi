@@ -68,6 +68,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED: the peer's certificate is not one that may call this listener.
     Example: {"reason": "PEER_NOT_ALLOWED", "metadata": {}}
     """
+    PATH_UNKNOWN: _ErrorReason.ValueType  # 24
+    """NOT_FOUND (gRPC: UNIMPLEMENTED): nothing is at this path.
+    Example: {"reason": "PATH_UNKNOWN", "metadata": {}}
+    """
+    METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 25
+    """UNIMPLEMENTED (HTTP 405): the path exists, but not with this HTTP method; the header Allow lists the others.
+    Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {}}
+    """
+    CONTENT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 26
+    """INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path.
+    Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {}}
+    """
+    REQUEST_MALFORMED: _ErrorReason.ValueType  # 27
+    """INVALID_ARGUMENT: the request is not HTTP, not JSON, or names fields that do not exist.
+    Example: {"reason": "REQUEST_MALFORMED", "metadata": {}}
+    """
+    BODY_TOO_LARGE: _ErrorReason.ValueType  # 28
+    """INVALID_ARGUMENT (HTTP 413): the body is larger than the path takes.
+    Example: {"reason": "BODY_TOO_LARGE", "metadata": {}}
+    """
+    HEADERS_TOO_LARGE: _ErrorReason.ValueType  # 29
+    """INVALID_ARGUMENT (HTTP 431): the headers are larger, or more, than the edge takes.
+    Example: {"reason": "HEADERS_TOO_LARGE", "metadata": {}}
+    """
+    REQUEST_TIMEOUT: _ErrorReason.ValueType  # 30
+    """DEADLINE_EXCEEDED (HTTP 408): the request did not arrive in time.
+    Example: {"reason": "REQUEST_TIMEOUT", "metadata": {}}
+    """
+    RATE_LIMITED: _ErrorReason.ValueType  # 31
+    """RESOURCE_EXHAUSTED (HTTP 429): too many requests from this address; RetryInfo says when to try again.
+    Example: {"reason": "RATE_LIMITED", "metadata": {}}
+    """
     CREDENTIALS_INVALID: _ErrorReason.ValueType  # 40
     """UNAUTHENTICATED: the e-mail and the password do not belong together.
     Example: {"reason": "CREDENTIALS_INVALID", "metadata": {}}
@@ -136,6 +168,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: the caller has too many open uploads; complete or abort one.
     Example: {"reason": "UPLOAD_QUOTA", "metadata": {"limit": "100"}}
     """
+    UPLOAD_URL_INVALID: _ErrorReason.ValueType  # 84
+    """PERMISSION_DENIED: the presigned address is expired, changed or meant for other bytes. GetUpload gives fresh ones.
+    Example: {"reason": "UPLOAD_URL_INVALID", "metadata": {}}
+    """
     JOB_NOT_FOUND: _ErrorReason.ValueType  # 100
     """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
     Example: {"reason": "JOB_NOT_FOUND", "metadata": {"name": "jobs/0198..."}}
@@ -147,6 +183,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     PLAYBACK_CLOSED: _ErrorReason.ValueType  # 121
     """FAILED_PRECONDITION: the playback has ended or timed out; start a new one.
     Example: {"reason": "PLAYBACK_CLOSED", "metadata": {"name": "playbacks/0198..."}}
+    """
+    MEDIA_TOKEN_MISSING: _ErrorReason.ValueType  # 122
+    """UNAUTHENTICATED: audio was asked for without a media token.
+    Example: {"reason": "MEDIA_TOKEN_MISSING", "metadata": {}}
+    """
+    MEDIA_TOKEN_INVALID: _ErrorReason.ValueType  # 123
+    """UNAUTHENTICATED: the media token is expired, forged, damaged or meant for something else. Renew the playback.
+    Example: {"reason": "MEDIA_TOKEN_INVALID", "metadata": {}}
+    """
+    MEDIA_FORBIDDEN: _ErrorReason.ValueType  # 124
+    """PERMISSION_DENIED: the media token belongs to another folder.
+    Example: {"reason": "MEDIA_FORBIDDEN", "metadata": {}}
+    """
+    MEDIA_NOT_FOUND: _ErrorReason.ValueType  # 125
+    """NOT_FOUND: no such object in the folder that the media token opens.
+    Example: {"reason": "MEDIA_NOT_FOUND", "metadata": {}}
+    """
+    RANGE_UNSATISFIABLE: _ErrorReason.ValueType  # 126
+    """OUT_OF_RANGE (HTTP 416): the object ends before the range begins.
+    Example: {"reason": "RANGE_UNSATISFIABLE", "metadata": {}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -197,6 +253,38 @@ Example: {"reason": "PERMISSION_MISSING", "metadata": {"permission": "UPLOAD", "
 PEER_NOT_ALLOWED: ErrorReason.ValueType  # 23
 """PERMISSION_DENIED: the peer's certificate is not one that may call this listener.
 Example: {"reason": "PEER_NOT_ALLOWED", "metadata": {}}
+"""
+PATH_UNKNOWN: ErrorReason.ValueType  # 24
+"""NOT_FOUND (gRPC: UNIMPLEMENTED): nothing is at this path.
+Example: {"reason": "PATH_UNKNOWN", "metadata": {}}
+"""
+METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 25
+"""UNIMPLEMENTED (HTTP 405): the path exists, but not with this HTTP method; the header Allow lists the others.
+Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {}}
+"""
+CONTENT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 26
+"""INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path.
+Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {}}
+"""
+REQUEST_MALFORMED: ErrorReason.ValueType  # 27
+"""INVALID_ARGUMENT: the request is not HTTP, not JSON, or names fields that do not exist.
+Example: {"reason": "REQUEST_MALFORMED", "metadata": {}}
+"""
+BODY_TOO_LARGE: ErrorReason.ValueType  # 28
+"""INVALID_ARGUMENT (HTTP 413): the body is larger than the path takes.
+Example: {"reason": "BODY_TOO_LARGE", "metadata": {}}
+"""
+HEADERS_TOO_LARGE: ErrorReason.ValueType  # 29
+"""INVALID_ARGUMENT (HTTP 431): the headers are larger, or more, than the edge takes.
+Example: {"reason": "HEADERS_TOO_LARGE", "metadata": {}}
+"""
+REQUEST_TIMEOUT: ErrorReason.ValueType  # 30
+"""DEADLINE_EXCEEDED (HTTP 408): the request did not arrive in time.
+Example: {"reason": "REQUEST_TIMEOUT", "metadata": {}}
+"""
+RATE_LIMITED: ErrorReason.ValueType  # 31
+"""RESOURCE_EXHAUSTED (HTTP 429): too many requests from this address; RetryInfo says when to try again.
+Example: {"reason": "RATE_LIMITED", "metadata": {}}
 """
 CREDENTIALS_INVALID: ErrorReason.ValueType  # 40
 """UNAUTHENTICATED: the e-mail and the password do not belong together.
@@ -266,6 +354,10 @@ UPLOAD_QUOTA: ErrorReason.ValueType  # 83
 """RESOURCE_EXHAUSTED: the caller has too many open uploads; complete or abort one.
 Example: {"reason": "UPLOAD_QUOTA", "metadata": {"limit": "100"}}
 """
+UPLOAD_URL_INVALID: ErrorReason.ValueType  # 84
+"""PERMISSION_DENIED: the presigned address is expired, changed or meant for other bytes. GetUpload gives fresh ones.
+Example: {"reason": "UPLOAD_URL_INVALID", "metadata": {}}
+"""
 JOB_NOT_FOUND: ErrorReason.ValueType  # 100
 """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
 Example: {"reason": "JOB_NOT_FOUND", "metadata": {"name": "jobs/0198..."}}
@@ -277,5 +369,25 @@ Example: {"reason": "PLAYBACK_NOT_FOUND", "metadata": {"name": "playbacks/0198..
 PLAYBACK_CLOSED: ErrorReason.ValueType  # 121
 """FAILED_PRECONDITION: the playback has ended or timed out; start a new one.
 Example: {"reason": "PLAYBACK_CLOSED", "metadata": {"name": "playbacks/0198..."}}
+"""
+MEDIA_TOKEN_MISSING: ErrorReason.ValueType  # 122
+"""UNAUTHENTICATED: audio was asked for without a media token.
+Example: {"reason": "MEDIA_TOKEN_MISSING", "metadata": {}}
+"""
+MEDIA_TOKEN_INVALID: ErrorReason.ValueType  # 123
+"""UNAUTHENTICATED: the media token is expired, forged, damaged or meant for something else. Renew the playback.
+Example: {"reason": "MEDIA_TOKEN_INVALID", "metadata": {}}
+"""
+MEDIA_FORBIDDEN: ErrorReason.ValueType  # 124
+"""PERMISSION_DENIED: the media token belongs to another folder.
+Example: {"reason": "MEDIA_FORBIDDEN", "metadata": {}}
+"""
+MEDIA_NOT_FOUND: ErrorReason.ValueType  # 125
+"""NOT_FOUND: no such object in the folder that the media token opens.
+Example: {"reason": "MEDIA_NOT_FOUND", "metadata": {}}
+"""
+RANGE_UNSATISFIABLE: ErrorReason.ValueType  # 126
+"""OUT_OF_RANGE (HTTP 416): the object ends before the range begins.
+Example: {"reason": "RANGE_UNSATISFIABLE", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
