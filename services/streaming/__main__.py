@@ -1,0 +1,50 @@
+"""Runs the streaming service: `python -m services.streaming`."""
+
+from datetime import timedelta
+
+import uvloop
+
+from services.common import peers, telemetry
+from services.common.auth import TokenVerifier
+from services.common.db import Database
+from services.common.keys import Keyring
+from services.common.server import Service, serve
+from services.common.settings import load
+from services.streaming.catalog import Catalog
+from services.streaming.handlers.history_service import HistoryService
+from services.streaming.handlers.key_service import KeyService
+from services.streaming.handlers.playback_service import PlaybackService
+from services.streaming.media import MediaAccess
+from services.streaming.settings import Settings
+from services.streaming.store import Store
+from services.streaming.sweeper import Sweeper
+from services.streaming.tables import signing_keys
+
+
+def wire(settings: Settings) -> Service:
+    """Put the service together."""
+    database = Database(settings)
+    store = Store(database)
+    keys = Keyring(database, signing_keys, settings.key_encryption_secret)
+    access = MediaAccess(keys, timedelta(seconds=settings.media_token_seconds))
+    catalog = Catalog(peers.channel(settings.catalog_internal, settings.tls_dir))
+    users = peers.channel(settings.user_internal, settings.tls_dir)
+    longest = timedelta(hours=settings.playback_hours)
+
+    async def ready() -> None:
+        await database.ping()
+        await keys.check()
+
+    return Service(
+        settings=settings,
+        verifier=TokenVerifier(peers.RemoteKeys(users)),
+        public=[PlaybackService(store, catalog, access, longest), HistoryService(store), KeyService(keys)],
+        internal=[KeyService(keys)],
+        ready=ready,
+        background=[Sweeper(store, settings).run()],
+    )
+
+
+if __name__ == "__main__":
+    telemetry.configure("streaming")
+    uvloop.run(serve(wire(load(Settings))))

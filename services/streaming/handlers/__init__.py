@@ -1,0 +1,1 @@
+"""The streaming context on the wire: one module per service of the contract."""

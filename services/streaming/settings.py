@@ -1,0 +1,26 @@
+"""Settings of the streaming service; the only reader of its environment."""
+
+from pydantic import SecretStr
+
+from services.common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the streaming service needs beside what every service needs."""
+
+    key_encryption_secret: SecretStr
+    """Fernet key that seals the signing keys in the database."""
+    catalog_internal: str
+    """host:port of the catalog service's internal listener, which decides what may be heard."""
+    media_token_seconds: int = 600
+    """Life of a media token, in seconds."""
+    playback_hours: int = 24
+    """How long after its start a playback gets new media tokens, in hours."""
+    playback_timeout_seconds: float = 90.0
+    """A playback that was neither reported nor renewed for so long is closed, in seconds."""
+    sweep_seconds: float = 5.0
+    """How often silent playbacks are looked for, in seconds."""
+    keep_days: int = 30
+    """How long closed playbacks and request ids are kept, in days. The history is kept."""
+    housekeeping_seconds: float = 600.0
+    """How often what is no longer kept is removed and room for the history is made, in seconds."""
