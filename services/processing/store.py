@@ -88,11 +88,12 @@ class Jobs:
         page = request.page(rows, lambda row: (row.created_at.isoformat(), row.id))
         return Page([_job(row) for row in page.rows], page.next_token)
 
-    async def find_silent_for_update(self) -> Job | None:
+    async def find_silent_for_update(self) -> Lease | None:
         """Find and lock a job whose lease is over, unless another transaction has it."""
         columns = processing_jobs.c
         silent = (columns.status == Status.PROCESSING, columns.lease_until < func.now())
-        return await self._one(_first_free(columns.lease_until).where(*silent))
+        job = await self._one(_first_free(columns.lease_until).where(*silent))
+        return Lease(job, job.attempt_id) if job and job.attempt_id else None
 
     async def find_due_for_update(self) -> Job | None:
         """Find and lock the job that has waited longest, unless another transaction has it."""
@@ -116,29 +117,27 @@ class Jobs:
 
     async def prolong(self, lease: Lease, seconds: float, stage: str, percent: int) -> None:
         """Keep a lease alive and tell how far the work is. Raises LeaseLostError."""
-        await self._change(
-            {"lease_until": _from_now(seconds), "stage": stage, "percent": percent}, *_held(lease.attempt_id)
-        )
+        await self._change({"lease_until": _from_now(seconds), "stage": stage, "percent": percent}, *_held(lease))
 
     async def complete(self, lease: Lease, facts: bytes) -> Job:
         """End a job well. Raises LeaseLostError."""
-        values = {"status": Status.COMPLETED, "folder": lease.folder, "facts": facts, "percent": 100}
-        return await self._change(values | _NOTHING_LEFT, *_held(lease.attempt_id))
+        values = {"status": Status.COMPLETED, "folder": lease.folder, "facts": facts, "percent": 100, "error_log": None}
+        return await self._change(values | _NOTHING_LEFT, *_held(lease))
 
-    async def fail(self, attempt_id: UUID, failure: Failure) -> Job:
+    async def fail(self, lease: Lease, failure: Failure) -> Job:
         """End a job for good. Raises LeaseLostError."""
         values = {"status": Status.FAILED} | _told(failure) | _NOTHING_LEFT
-        return await self._change(values, *_held(attempt_id))
+        return await self._change(values, *_held(lease))
 
     async def postpone(self, lease: Lease, seconds: float, failure: Failure) -> None:
         """Let a job wait for its next try. Raises LeaseLostError."""
         values = {"status": Status.PENDING, "next_try_at": _from_now(seconds), "error_log": failure.bounded_log}
-        await self._change(values | _NOTHING_LEFT, *_held(lease.attempt_id))
+        await self._change(values | _NOTHING_LEFT, *_held(lease))
 
     async def release(self, lease: Lease, seconds: float) -> None:
         """Give a job back as if it had not been tried. Raises LeaseLostError."""
         values = {"status": Status.PENDING, "next_try_at": _from_now(seconds), "attempt": lease.job.attempt - 1}
-        await self._change(values | _NOTHING_LEFT, *_held(lease.attempt_id))
+        await self._change(values | _NOTHING_LEFT, *_held(lease))
 
     async def _change(self, values: dict[str, Any], *where: ColumnElement[bool]) -> Job:
         changed = update(processing_jobs).where(*where).values(**values, updated_at=func.now())
@@ -215,9 +214,9 @@ def _told(failure: Failure) -> dict[str, Any]:
     return {"reason": failure.reason, "message": failure.message, "error_log": failure.bounded_log}
 
 
-def _held(attempt_id: UUID) -> tuple[ColumnElement[bool], ...]:
+def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     """Match the job that an attempt holds. The status alone would let a woken zombie end the next attempt's work."""
-    return (processing_jobs.c.attempt_id == attempt_id, processing_jobs.c.status == Status.PROCESSING)
+    return (processing_jobs.c.attempt_id == lease.attempt_id, processing_jobs.c.status == Status.PROCESSING)
 
 
 def _first_free(order: Column[datetime]) -> Select[Any]:

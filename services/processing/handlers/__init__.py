@@ -1,1 +1,1 @@
-"""The RPCs of processing."""
+"""The processing context on the wire: one module per service of the contract."""

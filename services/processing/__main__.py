@@ -1,0 +1,50 @@
+"""Runs the processing service: `python -m services.processing`."""
+
+import uvloop
+
+from services.common import telemetry
+from services.common.auth import TokenVerifier
+from services.common.db import Database
+from services.common.peers import RemoteKeys, channel
+from services.common.server import Service, serve
+from services.common.settings import load
+from services.common.storage import Storage
+from services.processing.events import exchange
+from services.processing.handlers.job_service import JobService
+from services.processing.permissions import Permissions
+from services.processing.settings import Settings
+from services.processing.store import Store
+from services.processing.sweeper import Sweeper
+
+
+def wire(settings: Settings) -> Service:
+    """Put the service together; channels belong to the running event loop."""
+    database = Database(settings)
+    store = Store(database)
+    keys = RemoteKeys(channel(settings.user_internal, settings.tls_dir))
+    permissions = Permissions(channel(settings.catalog_internal, settings.tls_dir))
+    sweeper = Sweeper(
+        store,
+        Storage(settings),
+        settings.audio_bucket,
+        settings.abandoned_grace_seconds,
+        settings.retired_grace_seconds,
+    )
+    return Service(
+        settings=settings,
+        verifier=TokenVerifier(keys),
+        public=[JobService(store, permissions)],
+        internal=[],
+        ready=database.ping,
+        background=[exchange(settings, database), sweeper.run(settings.sweep_seconds)],
+    )
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    await serve(wire(load(Settings)))
+
+
+if __name__ == "__main__":
+    telemetry.configure("processing")
+    uvloop.run(main())

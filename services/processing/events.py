@@ -1,0 +1,134 @@
+"""Which facts leave processing and which arrive."""
+
+import asyncio
+from uuid import UUID
+
+from google.protobuf.message import Message
+from nats.aio.client import Client
+
+from services.common import events, names
+from services.common.db import Database
+from services.common.events import DeadEvents, Effect, Listener
+from services.common.outbox import Relay
+from services.common.settings import NatsSettings
+from services.processing.domain import Job, Master, Status, check_folder
+from services.processing.media.facts import Facts
+from services.processing.store import Store
+from services.processing.tables import dead_events, outbox
+from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
+from spotilike.events.v1.event_pb2 import Event
+from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.internal.v1.audio_pb2 import AudioFacts
+
+CONTEXT = "processing"
+NUDGE = "nudge.processing"
+"""Core NATS subject that wakes idle workers. A nudge that is lost costs one polling interval."""
+
+
+class Intake:
+    """Makes jobs of uploaded masters, and notes which folders are not played any more."""
+
+    def __init__(self, store: Store, connection: Client) -> None:
+        """Keep jobs in `store` and wake workers over `connection`."""
+        self._store = store
+        self._connection = connection
+
+    async def upload(self, _: Event, uploaded: TrackUploaded) -> None:
+        """Take a job in. The catalog that asks again after the job has ended gets the outcome again."""
+        job_id = UUID(uploaded.job)
+        async with self._store.begin() as tx:
+            added = await tx.jobs.add(job_id, _master(uploaded))
+            job = await tx.jobs.find(job_id)
+            if job and job.is_over:
+                await tx.outbox.add(*outcome(job))
+        if added:
+            await self._connection.publish(NUDGE)
+
+    async def retirement(self, _: Event, retired: FolderRetired) -> None:
+        """Note a folder; it is removed after a grace."""
+        track_id = UUID(retired.track)
+        check_folder(retired.folder, track_id)
+        async with self._store.begin() as tx:
+            await tx.retired_folders.add(retired.folder, track_id)
+
+
+async def exchange(settings: NatsSettings, database: Database) -> None:
+    """Hear and tell facts until cancelled."""
+    connection = await events.connect(settings, CONTEXT)
+    intake = Intake(Store(database), connection)
+    effects: dict[type[Message], Effect] = {TrackUploaded: intake.upload, FolderRetired: intake.retirement}
+    listener = Listener("CATALOG", CONTEXT, effects, DeadEvents(database, dead_events))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Relay(database, outbox).run(connection))
+            tasks.create_task(listener.run(connection))
+    finally:
+        await connection.close()
+
+
+async def hear_nudges(settings: NatsSettings, woken: asyncio.Event) -> None:
+    """Set `woken` at every nudge until cancelled."""
+    connection = await events.connect(settings, CONTEXT)
+    try:
+        nudges = await connection.subscribe(NUDGE)
+        async for _ in nudges.messages:
+            woken.set()
+    finally:
+        await connection.close()
+
+
+def outcome(job: Job) -> tuple[str, Event]:
+    """Write down how a job ended, with the subject to tell it on."""
+    job_id, track = str(job.id), str(job.master.track_id)
+    generation, resource = job.master.generation, names.track(job.master.track_id)
+    if job.status is Status.COMPLETED:
+        facts = AudioFacts.FromString(job.facts or b"")
+        completed = JobCompleted(job=job_id, track=track, generation=generation, folder=job.folder or "", facts=facts)
+        return "spotilike.processing.job_completed", events.new(resource, completed)
+    reason, message = job.reason or "", job.message or ""
+    failed = JobFailed(job=job_id, track=track, generation=generation, reason=reason, message=message)
+    return "spotilike.processing.job_failed", events.new(resource, failed)
+
+
+def audio_facts(facts: Facts) -> AudioFacts:
+    """Write what the pipeline measured for the other contexts."""
+    renditions = [
+        AudioFacts.Rendition(
+            codec=rendition.codec,
+            bitrate_bps=rendition.bitrate_bps,
+            sample_rate_hz=rendition.sample_rate_hz,
+            samples=rendition.samples,
+            priming_samples=rendition.priming_samples,
+            padding_samples=rendition.padding_samples,
+            media=rendition.media,
+            playlist=rendition.playlist,
+            size_bytes=rendition.size_bytes,
+        )
+        for rendition in facts.renditions
+    ]
+    return AudioFacts(
+        samples=facts.samples,
+        sample_rate_hz=facts.sample_rate_hz,
+        channels=facts.channels,
+        integrated_lufs=facts.integrated_lufs,
+        range_lu=facts.range_lu,
+        true_peak_dbtp=facts.true_peak_dbtp,
+        waveform=facts.waveform,
+        manifests=[AudioFacts.Manifest(codec=codec, playlist=name) for codec, name in facts.manifests.items()],
+        renditions=renditions,
+        source_codec=facts.source_codec,
+        source_container=facts.source_container,
+    )
+
+
+def _master(uploaded: TrackUploaded) -> Master:
+    return Master(
+        track_id=UUID(uploaded.track),
+        artist_id=UUID(uploaded.artist),
+        generation=uploaded.generation,
+        source_bucket=uploaded.source_bucket,
+        source_key=uploaded.source_key,
+        size_bytes=uploaded.size_bytes,
+        sha256=uploaded.sha256 or None,
+        filename=uploaded.filename,
+    )

@@ -1,0 +1,52 @@
+"""Settings of the processing service and of its workers; the only reader of their environment."""
+
+from pathlib import Path
+
+from services.common.settings import DatabaseSettings, NatsSettings, ServiceSettings, StorageSettings
+
+
+class Settings(ServiceSettings, NatsSettings, StorageSettings):
+    """What the processing service needs beside what every service needs."""
+
+    catalog_internal: str
+    """host:port of the catalog's internal listener; it knows who may see which jobs."""
+    audio_bucket: str = "audio"
+    """Bucket of the renditions."""
+    abandoned_grace_seconds: float = 3600
+    """How long the folder of an attempt stays after the attempt ended without completing its job, in seconds."""
+    retired_grace_seconds: float = 24 * 3600
+    """How long a retired folder stays, in seconds: longer than any playback that began with it goes on."""
+    sweep_seconds: float = 60
+    """How often folders are removed, in seconds."""
+
+
+class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
+    """What a worker needs. It has no listeners."""
+
+    database_pool: int = 3
+    audio_bucket: str = "audio"
+    """Bucket of the renditions."""
+    scratch_dir: Path | None = None
+    """Where masters are kept while they are read; the system's temporary folder when unset."""
+    ffmpeg: Path | None = None
+    """Another FFmpeg than the bundled one."""
+    longest_master_seconds: int = 7200
+    """Music in a master, at most."""
+    encoder_memory_bytes: int = 1 << 30
+    """Address space of one FFmpeg, at most."""
+    lease_seconds: float = 10.0
+    """How long a silent worker keeps its job, in seconds."""
+    heartbeat_seconds: float = 2.5
+    """How often a worker prolongs its lease, in seconds."""
+    poll_seconds: float = 0.5
+    """How often an idle worker looks for a job, in seconds; a nudge makes it look at once."""
+    tries: int = 5
+    """How often a job is tried."""
+    worker_deaths: int = 3
+    """How many workers may fall silent over a job before it is given up."""
+    retry_seconds: float = 2.0
+    """Pause after the first try, in seconds; it doubles with each further one."""
+    longest_retry_seconds: float = 60.0
+    """Longest pause between tries, in seconds."""
+    drain_seconds: float = 10.0
+    """How long a job may go on after SIGTERM before it is given back, in seconds."""

@@ -1,0 +1,244 @@
+"""The processing context for tests: the service, and a workshop where workers work on a queue of their own."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from google.protobuf.message import Message
+from sqlalchemy import func, select, update
+
+from cli.engines.data import ROOT
+from services.common.db import Database
+from services.common.settings import StorageSettings
+from services.common.storage import Storage
+from services.processing.domain import Job, Lease, Master, Patience
+from services.processing.ffmpeg import Ffmpeg
+from services.processing.queue import Queue
+from services.processing.settings import WorkerSettings
+from services.processing.store import Store
+from services.processing.tables import attempts, outbox, processing_jobs
+from services.processing.worker import Worker
+from spotilike.events.v1.event_pb2 import Event
+from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from tests.support.databases import Databases
+from tests.support.engines import Engines
+
+TOLD: dict[str, type[JobCompleted] | type[JobFailed]] = {
+    "spotilike.processing.job_completed": JobCompleted,
+    "spotilike.processing.job_failed": JobFailed,
+}
+
+
+def storage_settings(engines: Engines, identity: str) -> dict[str, Any]:
+    """Return the settings of one identity at the object store."""
+    keys = engines.s3_credentials(identity)
+    return {
+        "s3_endpoint": engines.s3_endpoint,
+        "s3_access_key": keys.access_key,
+        "s3_secret_key": keys.secret_key,
+    }
+
+
+def nats_settings(engines: Engines) -> dict[str, Any]:
+    """Return the settings of the processing identity at the broker."""
+    return {"nats_url": engines.nats_url, "nats_seed_file": str(engines.nats_seed_file("processing"))}
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Wait for a condition that is outside this process."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class Workshop:
+    """One queue in a database of its own, with the real object store."""
+
+    settings: WorkerSettings
+    database: Database
+    storage: Storage
+    """As workers see it."""
+    uploads: Storage
+    """As the catalog sees it."""
+    ffmpeg: Ffmpeg
+    scratch: Path
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    @property
+    def store(self) -> Store:
+        """The rows."""
+        return Store(self.database)
+
+    def queue(self, worker_pod: str = "test-1", **changes: float) -> Queue:
+        """Make a view of the queue; `changes` are settings."""
+        settings = self.settings.model_copy(update=changes)
+        patience = Patience(
+            settings.tries, settings.worker_deaths, settings.retry_seconds, settings.longest_retry_seconds
+        )
+        return Queue(self.store, worker_pod, patience, settings.lease_seconds)
+
+    def worker(self, storage: Storage | None = None, **changes: float) -> Worker:
+        """Make a worker that runs in this process; `changes` are settings."""
+        settings = self.settings.model_copy(update=changes)
+        return Worker(self.queue("test-1", **changes), storage or self.storage, self.ffmpeg, self.scratch, settings)
+
+    @asynccontextmanager
+    async def working(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
+        """Let a worker work while the block lasts."""
+        task = asyncio.create_task(worker.run())
+        try:
+            yield task
+        finally:
+            worker.stop()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def spawn(self, **changes: str) -> asyncio.subprocess.Process:
+        """Start a real worker process; `changes` are variables of its environment."""
+        variables = {
+            f"SPOTILIKE_{name.upper()}": str(getattr(value, "get_secret_value", lambda value=value: value)())
+            for name, value in self.settings
+            if value is not None
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "services.processing.worker"),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}", **variables, **changes},
+            stdout=subprocess.DEVNULL,
+        )
+        self.processes.append(process)
+        return process
+
+    async def kill(self) -> None:
+        """End every process that is left."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+    async def upload(self, content: bytes, **changes: object) -> Master:
+        """Put a master into the object store, as the catalog would tell of it; `changes` are what it tells wrongly."""
+        track = uuid4()
+        key = f"tracks/{track}/{uuid4()}"
+        await self.uploads.put("uploads", key, content, "application/octet-stream", "")
+        told = {
+            "track_id": track,
+            "artist_id": uuid4(),
+            "generation": 1,
+            "source_bucket": "uploads",
+            "source_key": key,
+            "size_bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "filename": "master",
+        }
+        return Master(**{**told, **changes})  # type: ignore[arg-type]  # the tests say what they change
+
+    async def offer(self, master: Master) -> UUID:
+        """Take a job in."""
+        job_id = uuid4()
+        async with self.store.begin() as tx:
+            await tx.jobs.add(job_id, master)
+        return job_id
+
+    async def offer_content(self, content: bytes) -> UUID:
+        """Upload a master and take its job in."""
+        return await self.offer(await self.upload(content))
+
+    async def job(self, job_id: UUID) -> Job:
+        """Read a job."""
+        async with self.store.read() as tx:
+            job = await tx.jobs.find(job_id)
+        assert job is not None
+        return job
+
+    async def over(self, job_id: UUID, seconds: float = 30) -> Job:
+        """Wait until a job has ended."""
+
+        async def ended() -> bool:
+            return (await self.job(job_id)).is_over
+
+        await until(ended, seconds)
+        return await self.job(job_id)
+
+    async def take(self, queue: Queue | None = None) -> Lease:
+        """Take the job that is there."""
+        lease = await (queue or self.queue()).take()
+        assert lease is not None
+        return lease
+
+    async def take_away(self, job_id: UUID) -> Lease:
+        """Give a job that is being worked on to another attempt, as if its worker had been silent."""
+        past = func.now() - timedelta(seconds=1)
+        end_lease = update(processing_jobs).where(processing_jobs.c.id == job_id).values(lease_until=past)
+        queue = self.queue("test-2", lease_seconds=60.0)
+        while True:  # a heartbeat may come in between
+            async with self.database.begin() as connection:
+                await connection.execute(end_lease)
+            if lease := await queue.take():
+                return lease
+
+    async def told(self, job_id: UUID) -> list[Message]:
+        """Read what the outbox holds about a job, the oldest first."""
+        async with self.database.read() as connection:
+            rows = (await connection.execute(select(outbox).order_by(outbox.c.id))).all()
+        payloads = [(row.subject, Event.FromString(row.payload).payload) for row in rows]
+        facts = [TOLD[subject].FromString(payload.value) for subject, payload in payloads]
+        return [fact for fact in facts if fact.job == str(job_id)]
+
+    async def attempts(self, job_id: UUID) -> list[tuple[str, str | None]]:
+        """Read worker and outcome of each attempt at a job, the oldest first."""
+        statement = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.started_at)
+        async with self.database.read() as connection:
+            return [(row.worker_pod, row.outcome) for row in await connection.execute(statement)]
+
+    def scratch_files(self) -> list[Path]:
+        """List what workers left on the disk."""
+        return list(self.scratch.iterdir())
+
+    async def objects(self, master: Master) -> list[str]:
+        """List the keys of everything that was made of a master."""
+        return await self.storage.keys("audio", f"tracks/{master.track_id}/")
+
+
+@pytest.fixture(scope="session")
+async def encoder() -> Ffmpeg:
+    """Return the bundled FFmpeg in its sandbox."""
+    return await Ffmpeg.find()
+
+
+@pytest.fixture
+async def workshop(engines: Engines, databases: Databases, encoder: Ffmpeg, tmp_path: Path) -> AsyncIterator[Workshop]:
+    """Return an empty queue."""
+    settings = WorkerSettings(
+        **storage_settings(engines, "processing"),
+        **nats_settings(engines),
+        database_url=await databases.fresh("processing", uuid4().hex[:12]),
+        scratch_dir=tmp_path,
+        lease_seconds=1.5,
+        heartbeat_seconds=0.3,
+        poll_seconds=0.05,
+        retry_seconds=0.1,
+    )
+    workshop = Workshop(
+        settings,
+        Database(settings),
+        Storage(settings),
+        Storage(StorageSettings(**storage_settings(engines, "catalog"))),
+        encoder,
+        tmp_path,
+    )
+    yield workshop
+    await workshop.kill()
+    await workshop.database.close()
