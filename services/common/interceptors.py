@@ -4,7 +4,7 @@ from __future__ import annotations  # grpcio's classes are generic in the stubs 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -165,11 +165,27 @@ async def _retried(request: Message, context: Context, handler: Handler) -> Mess
 
 
 def _check_fields(request: Message) -> None:
-    found = protovalidate.collect_violations(request)
+    found = [
+        errors.Violation(_path(violation), violation.proto.message or "is not valid")
+        for violation in protovalidate.collect_violations(request)
+    ]
+    found += [errors.Violation(path, "may not contain the character U+0000") for path in _unstorable(request, "")]
     if found:
-        raise errors.InvalidFields(
-            *(errors.Violation(_path(violation), violation.proto.message or "is not valid") for violation in found)
+        raise errors.InvalidFields(*found)
+
+
+def _unstorable(message: Message, prefix: str) -> Iterator[str]:
+    """Find texts with a NUL, which protobuf carries and PostgreSQL cannot keep."""
+    for field, value in message.ListFields():
+        path = f"{prefix}{field.name}"
+        items = (
+            [(f"{path}[{place}]", item) for place, item in enumerate(value)] if field.is_repeated else [(path, value)]
         )
+        for name, item in items:
+            if isinstance(item, str) and "\0" in item:
+                yield name
+            elif isinstance(item, Message):
+                yield from _unstorable(item, f"{name}.")
 
 
 def _path(violation: protovalidate.Violation) -> str:

@@ -46,6 +46,15 @@ class PageRequest:
         """How many rows to select: one more than the page holds, to learn whether there is a next one."""
         return self.size + 1
 
+    def keyset(self, *readers: Callable[[str], Any]) -> tuple[Any, ...] | None:
+        """Read the sort key after which the page begins, a reader for each column; None on the first page."""
+        if self.after is None:
+            return None
+        try:
+            return tuple(reader(text) for reader, text in zip(readers, self.after, strict=True))
+        except ValueError as forged:
+            raise _invalid() from forged
+
     def page(self, rows: Sequence[Row], keyset: Callable[[Row], Sequence[object]]) -> Page[Row]:
         """Cut what was selected into the page; `keyset` gives the sort key of a row."""
         if len(rows) <= self.size:
