@@ -1,0 +1,76 @@
+"""Runs the catalog service: `python -m services.catalog`."""
+
+import asyncio
+from datetime import timedelta
+
+import uvloop
+
+from services.catalog.directory import Directory
+from services.catalog.domain import UploadPolicy
+from services.catalog.events import exchange
+from services.catalog.handlers.access_service import AccessService
+from services.catalog.handlers.album_service import AlbumService
+from services.catalog.handlers.artist_service import ArtistService
+from services.catalog.handlers.genre_service import GenreService
+from services.catalog.handlers.manager_service import ManagerService
+from services.catalog.handlers.track_service import TrackService
+from services.catalog.handlers.upload_service import UploadService
+from services.catalog.masters import Masters
+from services.catalog.settings import Settings
+from services.catalog.store import Store
+from services.catalog.sweeper import Sweeper
+from services.catalog.tables import outbox, request_ids
+from services.common import retention, telemetry
+from services.common.auth import TokenVerifier
+from services.common.db import Database
+from services.common.peers import RemoteKeys, channel
+from services.common.server import Service, serve
+from services.common.settings import load
+from services.common.storage import Storage
+
+
+def wire(settings: Settings) -> Service:
+    """Put the service together; channels belong to the running event loop."""
+    database = Database(settings)
+    store = Store(database)
+    user = channel(settings.user_internal, settings.tls_dir)
+    masters = Masters(Storage(settings), settings.uploads_bucket, timedelta(seconds=settings.upload_url_seconds))
+    policy = UploadPolicy(
+        part_size_bytes=settings.upload_part_size_bytes,
+        life=timedelta(hours=settings.upload_hours),
+        open_limit=settings.open_uploads_per_user,
+    )
+    sweeper = Sweeper(store, masters, timedelta(seconds=settings.announce_again_seconds))
+
+    async def ready() -> None:
+        await asyncio.gather(database.ping(), masters.ping())
+
+    return Service(
+        settings=settings,
+        verifier=TokenVerifier(RemoteKeys(user)),
+        public=[
+            ArtistService(store),
+            ManagerService(store, Directory(user)),
+            AlbumService(store),
+            TrackService(store),
+            GenreService(store),
+            UploadService(store, masters, policy),
+        ],
+        internal=[AccessService(store)],
+        ready=ready,
+        background=[
+            exchange(settings, database),
+            sweeper.run(settings.sweep_seconds),
+            retention.run(database, [retention.published(outbox), retention.repeatable(request_ids)]),
+        ],
+    )
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    await serve(wire(load(Settings)))
+
+
+if __name__ == "__main__":
+    telemetry.configure("catalog")
+    uvloop.run(main())

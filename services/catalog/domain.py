@@ -1,0 +1,357 @@
+"""The rules of the catalog: who sees and does what, what a track is made of, how masters come in."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from services.common import errors, names
+
+ALL = "ALL"
+"""The permission that holds every other one."""
+
+
+@dataclass(frozen=True)
+class Artist:
+    """A performer."""
+
+    id: UUID
+    name: str
+    bio: str | None
+    avatar_url: str | None
+    is_verified: bool
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A user who manages an artist."""
+
+    id: int
+    artist_id: UUID
+    user_id: UUID
+    permissions: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Album:
+    """A release of one artist."""
+
+    id: UUID
+    artist_id: UUID
+    title: str
+    release_date: date
+    cover_url: str
+    type: str
+
+    @property
+    def cover(self) -> str:
+        """Path of the cover; empty while the column only holds the placeholder that it demands."""
+        return "" if self.cover_url == placeholder_cover(self.id) else self.cover_url
+
+
+@dataclass(frozen=True)
+class Credit:
+    """An artist who is named on a track."""
+
+    artist_id: UUID
+    type: str
+    display_order: int
+    display_name: str = ""
+
+
+class TrackState(StrEnum):
+    """How far a track is on its way to listeners."""
+
+    DRAFT = "DRAFT"
+    PROCESSING = "PROCESSING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the newest master could not be used."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """A recording on an album."""
+
+    id: UUID
+    album_id: UUID
+    artist_id: UUID
+    """Owner of the album, who decides about the track."""
+    title: str
+    duration_sec: int
+    """0 until it was READY once."""
+    track_number: int
+    credits: tuple[Credit, ...]
+    genres: tuple[int, ...]
+    is_available: bool
+    job: UUID | None
+    """The newest master's."""
+    failure: Failure | None
+
+    @property
+    def state(self) -> TrackState:
+        """Say how far it is. What can be played stays READY whatever becomes of a newer master."""
+        if self.is_available:
+            return TrackState.READY
+        if self.failure is not None:
+            return TrackState.FAILED
+        return TrackState.PROCESSING if self.job is not None else TrackState.DRAFT
+
+
+@dataclass(frozen=True)
+class Master:
+    """The audio of a track, as the row that is locked for a change of it says."""
+
+    track_id: UUID
+    file_key: str
+
+    @property
+    def folder(self) -> str | None:
+        """Folder of the renditions that are played; None before the first ones."""
+        return None if self.file_key == draft_key(self.track_id) else self.file_key
+
+
+@dataclass(frozen=True)
+class Playback:
+    """What is played when somebody listens to a track."""
+
+    folder: str
+    facts: bytes
+    """spotilike.internal.v1.AudioFacts."""
+    artists: tuple[UUID, ...]
+    """The owner of the album first."""
+
+
+@dataclass(frozen=True)
+class Genre:
+    """A style of music."""
+
+    id: int
+    name: str
+
+
+class UploadState(StrEnum):
+    """How far an upload is."""
+
+    OPEN = "OPEN"
+    COMPLETED = "COMPLETED"
+    ABORTED = "ABORTED"
+    EXPIRED = "EXPIRED"
+
+
+class Outcome(StrEnum):
+    """How the processing of a master has ended."""
+
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class UploadPolicy:
+    """How masters are taken in."""
+
+    part_size_bytes: int
+    life: timedelta
+    """Of an upload that is not completed."""
+    open_limit: int
+    """Open uploads of one user."""
+
+
+@dataclass(frozen=True)
+class NewUpload:
+    """An upload to be opened."""
+
+    id: UUID
+    track_id: UUID
+    filename: str
+    size_bytes: int
+    part_size_bytes: int
+    content_type: str
+    source_bucket: str
+    source_key: str
+    multipart_id: str
+    created_by: UUID
+
+
+@dataclass(frozen=True)
+class ArrivedPart:
+    """A part that the object store has."""
+
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A master on its way in."""
+
+    id: UUID
+    track_id: UUID
+    artist_id: UUID
+    """Owner of the track's album."""
+    state: UploadState
+    filename: str
+    size_bytes: int
+    part_size_bytes: int
+    source_bucket: str
+    source_key: str
+    multipart_id: str
+    expires_at: datetime
+    generation: int | None
+    """Set when it is completed: rises with every master of the track."""
+    sha256: str | None
+
+    def parts(self) -> Iterator[tuple[int, int]]:
+        """Yield number and length in bytes of each part; all but the last are equal, an empty file is an empty part."""
+        for number, start in enumerate(range(0, max(self.size_bytes, 1), self.part_size_bytes), 1):
+            yield number, min(self.part_size_bytes, self.size_bytes - start)
+
+    def missing(self, arrived: Mapping[int, ArrivedPart], sent: Mapping[int, str]) -> list[int]:
+        """Name the parts that have not arrived whole, or not as the client sent them (`sent`: number to tag)."""
+        whole = {
+            number
+            for number, size in self.parts()
+            if number in arrived
+            and arrived[number].size_bytes == size
+            and arrived[number].etag == sent.get(number, "").strip('"')
+        }
+        return [number for number, _ in self.parts() if number not in whole]
+
+
+def draft_key(track_id: UUID) -> str:
+    """Fill `tracks.file_key`, which has to be unique, until there is audio."""
+    return f"draft/{track_id}"
+
+
+def placeholder_cover(album_id: UUID) -> str:
+    """Fill `albums.cover_url`, which may not be null, until there is a cover."""
+    return f"placeholder/{album_id}"
+
+
+def master_key(track_id: UUID, upload_id: UUID) -> str:
+    """Say where a master lies: the key is made of our ids, never of a file's name."""
+    return f"tracks/{track_id}/{upload_id}"
+
+
+def duration_seconds(samples: int, sample_rate_hz: int) -> int:
+    """Round a length to whole seconds, at least one."""
+    return max(1, round(samples / sample_rate_hz))
+
+
+def allows(granted: Collection[str], permission: str) -> bool:
+    """Say whether somebody who was granted this has the permission."""
+    return permission in granted or ALL in granted
+
+
+def credited(wanted: Sequence[Credit], owner: UUID) -> tuple[Credit, ...]:
+    """Complete the names on a track: nobody means its owner, an order of 0 means the place in the list."""
+    if not wanted:
+        return (Credit(owner, "MAIN", 1),)
+    return tuple(
+        Credit(credit.artist_id, credit.type, credit.display_order or place) for place, credit in enumerate(wanted, 1)
+    )
+
+
+def required(value: str, field: str) -> str:
+    """Answer a text that may not be blank; `field` is its path in the request."""
+    if not value.strip():
+        raise errors.InvalidFields(errors.Violation(field, "is needed"))
+    return value
+
+
+def artist_not_found(artist_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such artist."""
+    name = names.artist(artist_id)
+    return errors.NotFound("ARTIST_NOT_FOUND", f"There is no artist {name}.", name=name)
+
+
+def credit_not_found(artist_id: UUID, place: int) -> errors.NotFound:
+    """Refuse because the credit at `place`, from 0, names nobody."""
+    name, field = names.artist(artist_id), f"track.artists[{place}].artist"
+    return errors.NotFound("ARTIST_NOT_FOUND", f"There is no artist {name} ({field}).", name=name, field=field)
+
+
+def album_not_found(album_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such album that the caller may see."""
+    name = names.album(album_id)
+    return errors.NotFound("ALBUM_NOT_FOUND", f"There is no album {name}.", name=name)
+
+
+def track_not_found(track_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such track that the caller may see."""
+    name = names.track(track_id)
+    return errors.NotFound("TRACK_NOT_FOUND", f"There is no track {name}.", name=name)
+
+
+def genre_not_found(genre_id: int) -> errors.NotFound:
+    """Refuse because there is no such genre."""
+    name = names.genre(genre_id)
+    return errors.NotFound("GENRE_NOT_FOUND", f"There is no genre {name}.", name=name)
+
+
+def user_not_found(user_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such user."""
+    name = names.user(user_id)
+    return errors.NotFound("USER_NOT_FOUND", f"There is no user {name}.", name=name)
+
+
+def manager_not_found(artist_id: UUID, user_id: UUID) -> errors.NotFound:
+    """Refuse because the user does not manage the artist."""
+    name = names.manager(artist_id, user_id)
+    return errors.NotFound("MANAGER_NOT_FOUND", "This user does not manage the artist.", name=name)
+
+
+def manager_exists(artist_id: UUID, user_id: UUID) -> errors.AlreadyExists:
+    """Refuse because the user manages the artist already."""
+    name = names.manager(artist_id, user_id)
+    return errors.AlreadyExists("MANAGER_EXISTS", "This user manages the artist already.", name=name)
+
+
+def last_manager(artist_id: UUID) -> errors.FailedPrecondition:
+    """Refuse because nobody with ALL would be left."""
+    return errors.FailedPrecondition(
+        "LAST_MANAGER",
+        "This is the last manager with ALL. Give ALL to somebody else first.",
+        artist=names.artist(artist_id),
+    )
+
+
+def upload_not_found(upload_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such upload that the caller may see."""
+    name = names.upload(upload_id)
+    return errors.NotFound("UPLOAD_NOT_FOUND", f"There is no upload {name}.", name=name)
+
+
+def upload_incomplete(missing: Sequence[int]) -> errors.FailedPrecondition:
+    """Refuse because parts are missing."""
+    listed = ",".join(map(str, missing))
+    return errors.FailedPrecondition(
+        "UPLOAD_INCOMPLETE",
+        f"These parts have not arrived as they were announced: {listed}. Send them again.",
+        missing=listed,
+    )
+
+
+def upload_closed(state: UploadState) -> errors.FailedPrecondition:
+    """Refuse because nothing more can be done with the upload."""
+    return errors.FailedPrecondition(
+        "UPLOAD_CLOSED", f"This upload is {state.lower()}. Open a new one.", state=state.value
+    )
+
+
+def upload_quota(limit: int) -> errors.ResourceExhausted:
+    """Refuse because the caller has too many open uploads."""
+    return errors.ResourceExhausted(
+        "UPLOAD_QUOTA",
+        f"You have {limit} open uploads, which is the limit. Complete or abort one.",
+        limit=str(limit),
+    )

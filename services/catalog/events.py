@@ -1,0 +1,95 @@
+"""The facts that leave the catalog and the ones that it hears."""
+
+import asyncio
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from services.catalog.domain import Failure, Outcome, Upload, duration_seconds
+from services.catalog.store import Store, Transaction
+from services.catalog.tables import dead_events, outbox
+from services.common import events, names
+from services.common.db import Database
+from services.common.events import DeadEvents, Effect, Listener
+from services.common.outbox import Relay
+from services.common.settings import NatsSettings
+from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
+from spotilike.events.v1.event_pb2 import Event
+from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+
+CONTEXT = "catalog"
+TRACK_UPLOADED = "spotilike.catalog.track_uploaded"
+FOLDER_RETIRED = "spotilike.catalog.folder_retired"
+
+
+async def announce(tx: Transaction, upload: Upload, actor: str = "") -> None:
+    """Say that a master has arrived; its job is made from this, once, however often it is said."""
+    payload = TrackUploaded(
+        job=str(upload.id),
+        track=str(upload.track_id),
+        artist=str(upload.artist_id),
+        generation=upload.generation or 0,
+        source_bucket=upload.source_bucket,
+        source_key=upload.source_key,
+        size_bytes=upload.size_bytes,
+        sha256=upload.sha256 or "",
+        filename=upload.filename,
+    )
+    await tx.outbox.add(TRACK_UPLOADED, events.new(names.track(upload.track_id), payload, actor))
+
+
+async def retire(tx: Transaction, track_id: UUID, folder: str) -> None:
+    """Say that a folder is played no more."""
+    payload = FolderRetired(track=str(track_id), folder=folder)
+    await tx.outbox.add(FOLDER_RETIRED, events.new(names.track(track_id), payload))
+
+
+class Outcomes:
+    """What becomes of masters in processing, applied to their tracks.
+
+    Facts arrive in any order and more than once: the job says whether a fact is known, the generation which master
+    is the newer one. An unknown job or track is an error, which puts the event aside.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Apply to `store`."""
+        self._store = store
+
+    async def completed(self, _: Event, fact: JobCompleted) -> None:
+        """Switch to the new renditions, or retire them when a newer master is played or the track is gone."""
+        track_id, job = UUID(fact.track), UUID(fact.job)
+        async with self._store.begin() as tx:
+            before = await tx.tracks.lock_master(track_id)
+            if await tx.uploads.outcome(job) is Outcome.COMPLETED:
+                return
+            await tx.uploads.conclude(job, Outcome.COMPLETED)
+            duration = duration_seconds(fact.facts.samples, fact.facts.sample_rate_hz)
+            facts = fact.facts.SerializeToString()
+            if not await tx.tracks.publish(track_id, fact.generation, fact.folder, duration, facts):
+                await retire(tx, track_id, fact.folder)
+            elif before.folder:
+                await retire(tx, track_id, before.folder)
+
+    async def failed(self, _: Event, fact: JobFailed) -> None:
+        """Tell the artist why the newest master could not be used; what was playable stays so."""
+        track_id, job = UUID(fact.track), UUID(fact.job)
+        async with self._store.begin() as tx:
+            await tx.tracks.lock_master(track_id)
+            if await tx.uploads.outcome(job) is Outcome.COMPLETED:
+                return
+            await tx.uploads.conclude(job, Outcome.FAILED)
+            await tx.tracks.fail(track_id, fact.generation, Failure(fact.reason, fact.message))
+
+
+async def exchange(settings: NatsSettings, database: Database) -> None:
+    """Hear and tell facts until cancelled. While the broker is away calls go on and the outbox waits."""
+    outcomes = Outcomes(Store(database))
+    effects: dict[type[Message], Effect] = {JobCompleted: outcomes.completed, JobFailed: outcomes.failed}
+    listener = Listener("PROCESSING", CONTEXT, effects, DeadEvents(database, dead_events))
+    connection = await events.connect(settings, CONTEXT)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Relay(database, outbox).run(connection))
+            tasks.create_task(listener.run(connection))
+    finally:
+        await connection.close()

@@ -1,0 +1,59 @@
+"""Who may do and hear what, for other services."""
+
+from uuid import UUID
+
+from services.catalog.domain import allows, track_not_found
+from services.catalog.store import Store
+from services.common.interceptors import Context
+from spotilike.internal.v1 import catalog_service_pb2_grpc
+from spotilike.internal.v1.audio_pb2 import AudioFacts
+from spotilike.internal.v1.catalog_service_pb2 import (
+    CheckArtistPermissionRequest,
+    CheckArtistPermissionResponse,
+    ListArtistPermissionsRequest,
+    ListArtistPermissionsResponse,
+    ResolvePlaybackRequest,
+    ResolvePlaybackResponse,
+)
+
+
+class AccessService(catalog_service_pb2_grpc.AccessServiceServicer):
+    """Decides who may do and hear what."""
+
+    def __init__(self, store: Store) -> None:
+        """Decide by what is in `store`."""
+        self._store = store
+
+    async def ResolvePlayback(self, request: ResolvePlaybackRequest, context: Context) -> ResolvePlaybackResponse:
+        """Answer what to play when a user wants to hear a track."""
+        track_id = UUID(request.track)
+        async with self._store.read() as tx:
+            playback = await tx.tracks.playback(track_id, UUID(request.user))
+        if playback is None:
+            raise track_not_found(track_id)
+        return ResolvePlaybackResponse(
+            folder=playback.folder,
+            facts=AudioFacts.FromString(playback.facts),
+            artists=map(str, playback.artists),
+        )
+
+    async def CheckArtistPermission(
+        self, request: CheckArtistPermissionRequest, context: Context
+    ) -> CheckArtistPermissionResponse:
+        """Say whether a user has a permission for an artist."""
+        async with self._store.read() as tx:
+            granted = await tx.managers.granted(UUID(request.artist), UUID(request.user))
+        return CheckArtistPermissionResponse(allowed=allows(granted, request.permission))
+
+    async def ListArtistPermissions(
+        self, request: ListArtistPermissionsRequest, context: Context
+    ) -> ListArtistPermissionsResponse:
+        """List every artist that a user manages, with the permissions."""
+        async with self._store.read() as tx:
+            grants = await tx.managers.grants_of(UUID(request.user))
+        return ListArtistPermissionsResponse(
+            grants=[
+                ListArtistPermissionsResponse.Grant(artist=str(artist), permissions=permissions)
+                for artist, permissions in grants
+            ]
+        )
