@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Play(_message.Message):
-    """A track that a user has heard."""
+    """A track that a user has heard. A playback of which nothing could be verified leaves no play."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -40,7 +40,7 @@ class Play(_message.Message):
     """Whether it counts as a play: 30 seconds or the whole track were heard."""
     @_builtins.property
     def listened(self) -> _duration_pb2.Duration:
-        """How long, as the server could verify it."""
+        """How long, as the server could verify it, in whole seconds."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:

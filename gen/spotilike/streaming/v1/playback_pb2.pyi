@@ -178,7 +178,10 @@ class Playback(_message.Message):
     manifest_uri: _builtins.str
     """Path of the multivariant playlist that plays everywhere (AAC)."""
     media_token: _builtins.str
-    """Opens exactly this track's folder until `expire_time`."""
+    """Opens exactly this track's folder until `expire_time`, as the header `X-Media-Token` of requests for media. A player
+    that cannot send headers writes it into the path instead, `/media/{media_token}/audio/...` for `/media/audio/...`;
+    the addresses in playlists are relative and inherit it.
+    """
     waveform_uri: _builtins.str
     """Path of the waveform at the edge: JSON with minima and maxima."""
     @_builtins.property
@@ -191,7 +194,7 @@ class Playback(_message.Message):
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """How long the track is."""
+        """How long the track is: the samples of its master at their rate."""
 
     @_builtins.property
     def loudness(self) -> Global___Playback.Loudness:

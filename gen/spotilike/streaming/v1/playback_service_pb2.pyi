@@ -70,7 +70,9 @@ class ReportPlaybackRequest(_message.Message):
     ended: _builtins.bool
     """Whether this is the last report."""
     sequence: _builtins.int
-    """Rises with every report of a playback; an older one changes nothing."""
+    """Rises with every report of a playback; one that was seen before, or an older one, changes nothing and is answered
+    with what is verified by now.
+    """
     @_builtins.property
     def intervals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interval]:
         """What was heard since the start, cumulative, as stretches of the track."""

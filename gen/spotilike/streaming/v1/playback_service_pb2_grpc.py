@@ -68,6 +68,11 @@ class PlaybackServiceServicer:
 
     def ReportPlayback(self, request, context):
         """Takes in what was heard so far; to be called every 15 seconds or more, and at the end.
+
+        A second is verified when it is reported, and when as much time has passed on the server's clock since the playback
+        started, in which the user was credited nothing else: of playbacks side by side, one counts. A playback that is
+        neither reported nor renewed for 90 seconds is closed as its last report left it. Closing writes one line of the
+        history, unless nothing at all was verified.
         Requires: self (whose playback it is).
         Errors: INVALID_FIELDS, PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
         """
@@ -76,7 +81,7 @@ class PlaybackServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenewPlayback(self, request, context):
-        """Gives a playback a new media token for the folder with which it began.
+        """Gives a playback a new media token for the folder with which it began, until 24 hours after its start.
         Requires: self (whose playback it is).
         Errors: PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
         """

@@ -41,11 +41,16 @@ class PlaybackServiceStub:
     """
     ReportPlayback: _grpc.UnaryUnaryMultiCallable[_playback_service_pb2.ReportPlaybackRequest, _playback_service_pb2.ReportPlaybackResponse]
     """Takes in what was heard so far; to be called every 15 seconds or more, and at the end.
+
+    A second is verified when it is reported, and when as much time has passed on the server's clock since the playback
+    started, in which the user was credited nothing else: of playbacks side by side, one counts. A playback that is
+    neither reported nor renewed for 90 seconds is closed as its last report left it. Closing writes one line of the
+    history, unless nothing at all was verified.
     Requires: self (whose playback it is).
     Errors: INVALID_FIELDS, PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
     """
     RenewPlayback: _grpc.UnaryUnaryMultiCallable[_playback_service_pb2.RenewPlaybackRequest, _playback_pb2.Playback]
-    """Gives a playback a new media token for the folder with which it began.
+    """Gives a playback a new media token for the folder with which it began, until 24 hours after its start.
     Requires: self (whose playback it is).
     Errors: PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
     """
@@ -62,11 +67,16 @@ class PlaybackServiceAsyncStub(PlaybackServiceStub):
     """
     ReportPlayback: _aio.UnaryUnaryMultiCallable[_playback_service_pb2.ReportPlaybackRequest, _playback_service_pb2.ReportPlaybackResponse]  # type: ignore[assignment]
     """Takes in what was heard so far; to be called every 15 seconds or more, and at the end.
+
+    A second is verified when it is reported, and when as much time has passed on the server's clock since the playback
+    started, in which the user was credited nothing else: of playbacks side by side, one counts. A playback that is
+    neither reported nor renewed for 90 seconds is closed as its last report left it. Closing writes one line of the
+    history, unless nothing at all was verified.
     Requires: self (whose playback it is).
     Errors: INVALID_FIELDS, PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
     """
     RenewPlayback: _aio.UnaryUnaryMultiCallable[_playback_service_pb2.RenewPlaybackRequest, _playback_pb2.Playback]  # type: ignore[assignment]
-    """Gives a playback a new media token for the folder with which it began.
+    """Gives a playback a new media token for the folder with which it began, until 24 hours after its start.
     Requires: self (whose playback it is).
     Errors: PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
     """
@@ -92,6 +102,11 @@ class PlaybackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_playback_service_pb2.ReportPlaybackResponse, _abc.Awaitable[_playback_service_pb2.ReportPlaybackResponse]]:
         """Takes in what was heard so far; to be called every 15 seconds or more, and at the end.
+
+        A second is verified when it is reported, and when as much time has passed on the server's clock since the playback
+        started, in which the user was credited nothing else: of playbacks side by side, one counts. A playback that is
+        neither reported nor renewed for 90 seconds is closed as its last report left it. Closing writes one line of the
+        history, unless nothing at all was verified.
         Requires: self (whose playback it is).
         Errors: INVALID_FIELDS, PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
         """
@@ -102,7 +117,7 @@ class PlaybackServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _playback_service_pb2.RenewPlaybackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_playback_pb2.Playback, _abc.Awaitable[_playback_pb2.Playback]]:
-        """Gives a playback a new media token for the folder with which it began.
+        """Gives a playback a new media token for the folder with which it began, until 24 hours after its start.
         Requires: self (whose playback it is).
         Errors: PLAYBACK_NOT_FOUND, PLAYBACK_CLOSED.
         """
