@@ -30,13 +30,14 @@ class DataFolder:
         self.logs = self.path / "logs"
         self.tls = self.path / "tls"
         self.secrets = self.path / "secrets"
+        self.scratch = self.path / "scratch"
         self.ports = self.path / "ports.json"
 
     def make(self) -> None:
         """Create the folder, readable by its owner only, or raise `Problem` when it cannot be written."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.logs, self.tls, self.secrets):
+            for folder in (self.logs, self.tls, self.secrets, self.scratch):
                 folder.mkdir(mode=0o700, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass

@@ -60,16 +60,13 @@ class Product:
         )
 
     def _worker(self, number: int) -> Part:
-        name = f"worker-{number}"
-        port = self._engines.ports.take(f"{name}-health")
         return Part(
-            name=name,
+            name=f"worker-{number}",
             argv=[sys.executable, "-P", "-m", "services.processing.worker"],
-            env=self._environment("processing") | {"SPOTILIKE_HEALTH_LISTEN": f"127.0.0.1:{port}"},
+            env=self._environment("processing") | {"SPOTILIKE_SCRATCH_DIR": str(self._data.scratch)},
             cwd=ROOT,
             needs=["migrate-processing", "streams", "buckets"],
-            ready=grpc_serving(port),
-            ports={"health": port},
+            announcement='"event": "working"',
             stop_seconds=20,
         )
 

@@ -22,7 +22,9 @@ class Part:
 
     name: str
     argv: Sequence[str]
-    ready: Probe
+    ready: Probe | None = None
+    announcement: str = ""
+    """What a part without a listener prints when it is ready; `ready` is None then."""
     needs: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)

@@ -145,6 +145,7 @@ class Keeper:
     started_at: float = 0.0
     process: asyncio.subprocess.Process | None = None
     _was_ready: bool = False
+    _announced: bool = False
     _stop_requested: bool = False
     _start_again: bool = False
 
@@ -220,9 +221,8 @@ class Keeper:
             )
         except OSError as error:
             raise Problem(f"{self.part.name} cannot be started ({self.part.argv[0]}: {error.strerror}).") from error
-        pump = asyncio.create_task(
-            processes.pump(self.process, log, lambda line: self.audience.line(self.part.name, line))
-        )
+        self._announced = False
+        pump = asyncio.create_task(processes.pump(self.process, log, self._hear))
         ready = asyncio.create_task(self._await_ready(log))
         ended = asyncio.create_task(self.process.wait())
         try:
@@ -247,8 +247,14 @@ class Keeper:
         self.audience.progress(self.part.name, f"ready in {time.monotonic() - began:.1f} s")
         self.on_ready(self.part.name)
 
+    def _hear(self, line: str) -> None:
+        self._announced = self._announced or (self.part.announcement in line)
+        self.audience.line(self.part.name, line)
+
     async def answers(self) -> bool:
         """Ask the part itself whether it can serve."""
+        if self.part.ready is None:
+            return self._announced
         try:
             return await asyncio.wait_for(self.part.ready(), _PROBE_SECONDS)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
