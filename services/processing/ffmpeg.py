@@ -75,7 +75,7 @@ def _graph(rungs: Sequence[Rung], source: Source) -> str:
     """
     stereo = "pan=stereo|c0=c0|c1=c0" if source.channels == 1 else "aresample=ochl=stereo:rematrix_maxval=1.0"
     rates = sorted({rung.sample_rate(source.sample_rate_hz) for rung in rungs})
-    chains = [f"[0:a:0]{stereo},asetpts=N/SR/TB,asplit={len(rates) + 2}{_pads('rate', rates)}[meter][mono]"]
+    chains = [f"[0:a:0]{stereo},asettb=1/sr,asetpts=N,asplit={len(rates) + 2}{_pads('rate', rates)}[meter][mono]"]
     for rate in rates:
         numbers = [number for number, rung in enumerate(rungs) if rung.sample_rate(source.sample_rate_hz) == rate]
         chains.append(f"[rate{rate}]aresample={rate},asplit={len(numbers)}{_pads('rung', numbers)}")

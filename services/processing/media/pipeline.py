@@ -82,7 +82,7 @@ def _rendition(track: Track, source: Source, outcome: Outcome) -> Rendition:
     samples = (outcome.samples * rate * 2 + source.sample_rate_hz) // (2 * source.sample_rate_hz)
     padding = track.length - (header.priming if header else 0) - samples
     if header is None or header.timescale != rate or not 0 <= padding < 2 * rung.frame:
-        raise TranscodeError(Reason.ENCODER_CRASHED, log=f"{rung.name}: padding {padding}\n{outcome.log.text}")
+        raise TranscodeError(Reason.CORRUPT, log=outcome.log.text)  # the sound changes its form on the way
     return Rendition(
         codec=rung.codec,
         codecs=rung.codecs,

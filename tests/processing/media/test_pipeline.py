@@ -54,6 +54,16 @@ async def test_every_rendition_holds_every_sample_of_the_master(kind, tmp_path, 
         assert len(decoded) == rendition.samples + rendition.padding_samples
 
 
+@pytest.mark.parametrize("frames", [60, 61, 62, 63])
+async def test_a_master_that_fills_its_last_frame_loses_nothing(frames, tmp_path, transcoded):
+    """AAC without a container decodes to whole frames, which need no padding: not a sample may be rounded off."""
+    seconds = frames * 1024 / 44_100
+
+    facts = await transcoded(audio.save(tmp_path / "m.aac", audio.noise(seconds)))
+
+    assert (facts.samples % 1024, facts.renditions[0].padding_samples) == (0, 0)
+
+
 @pytest.mark.parametrize("rate", [44_100, 48_000])
 async def test_a_rendition_begins_with_the_first_sample_of_the_master(rate, tmp_path, sink, transcoded):
     """Gapless joins need it: after the priming is cut, sound and master are closest when they are not shifted."""
