@@ -1,0 +1,258 @@
+"""The catalog service of this worker, and what tests of it and of its neighbours do with it again and again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from google.protobuf.message import Message
+from google.type.date_pb2 import Date
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from services.catalog import __main__ as catalog_main
+from services.catalog.settings import Settings
+from services.common import events
+from services.common.db import driver_url
+from services.common.settings import NatsSettings, StorageSettings
+from services.common.storage import Storage
+from spotilike.catalog.v1.album_pb2 import Album
+from spotilike.catalog.v1.album_service_pb2 import CreateAlbumRequest
+from spotilike.catalog.v1.album_service_pb2_grpc import AlbumServiceStub
+from spotilike.catalog.v1.artist_pb2 import Artist
+from spotilike.catalog.v1.artist_service_pb2 import CreateArtistRequest
+from spotilike.catalog.v1.artist_service_pb2_grpc import ArtistServiceStub
+from spotilike.catalog.v1.genre_service_pb2_grpc import GenreServiceStub
+from spotilike.catalog.v1.manager_service_pb2_grpc import ManagerServiceStub
+from spotilike.catalog.v1.track_pb2 import Track
+from spotilike.catalog.v1.track_service_pb2 import CreateTrackRequest, GetTrackRequest
+from spotilike.catalog.v1.track_service_pb2_grpc import TrackServiceStub
+from spotilike.catalog.v1.upload_pb2 import Upload
+from spotilike.catalog.v1.upload_service_pb2 import CompletedPart, CompleteUploadRequest, CreateUploadRequest
+from spotilike.catalog.v1.upload_service_pb2_grpc import UploadServiceStub
+from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.internal.v1.audio_pb2 import AudioFacts
+from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
+from tests.support.databases import Databases
+from tests.support.engines import Engines
+from tests.support.services import Account, RunningService, SignUp, listeners, run
+
+PART_BYTES = 5 * 1024 * 1024
+"""The smallest part that S3 takes before the last one."""
+OPEN_LIMIT = 5
+LONG_AGO = Date(year=2020, month=2, day=29)
+FAR_OFF = Date(year=2999, month=12, day=31)
+
+Rows = Callable[..., Awaitable[Any]]
+
+
+def storage_settings(engines: Engines) -> dict[str, Any]:
+    """Return the settings of the catalog's identity at the object store."""
+    keys = engines.s3_credentials("catalog")
+    return {
+        "s3_endpoint": engines.s3_endpoint,
+        "s3_access_key": keys.access_key,
+        "s3_secret_key": keys.secret_key,
+    }
+
+
+def catalog_settings(engines: Engines, user: RunningService, database_url: str, **changed: Any) -> Settings:
+    """Return settings of a catalog service with small limits and a quick sweeper."""
+    values: dict[str, Any] = {
+        **listeners(engines, "catalog"),
+        **storage_settings(engines),
+        "database_url": database_url,
+        "user_internal": user.internal_address,
+        "nats_url": engines.nats_url,
+        "nats_seed_file": engines.nats_seed_file("catalog"),
+        "upload_part_size_bytes": PART_BYTES,
+        "open_uploads_per_user": OPEN_LIMIT,
+        "sweep_seconds": 0.1,
+    }
+    return Settings(**values | changed)
+
+
+@pytest.fixture(scope="session")
+async def catalog(streams: Engines, databases: Databases, user: RunningService) -> AsyncIterator[RunningService]:
+    """Return the catalog service of this worker."""
+    settings = catalog_settings(streams, user, await databases.url("catalog"))
+    running = await run(catalog_main.wire(settings), streams)
+    yield running
+    await running.process.stop()
+
+
+@pytest.fixture(scope="session")
+async def catalog_rows(databases: Databases) -> AsyncIterator[Rows]:
+    """Return a function that runs SQL as the owner of the catalog's tables."""
+    engine = create_async_engine(driver_url(await databases.url("catalog", "owner")))
+
+    async def execute(sql: str, **values: Any) -> Any:
+        async with engine.begin() as connection:
+            result = await connection.execute(text(sql), values)
+            return result.all() if result.returns_rows else []
+
+    yield execute
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def store_of_masters(engines: Engines) -> Storage:
+    """Return the object store as the catalog sees it."""
+    return Storage(StorageSettings(**storage_settings(engines)))
+
+
+class Edge:
+    """The catalog as the edge calls it, and short words for what every test begins with."""
+
+    def __init__(self, catalog: RunningService, s3: str) -> None:
+        """Call `catalog`; `s3` is host:port of the object store."""
+        self.artists = catalog.public(ArtistServiceStub)
+        self.managers = catalog.public(ManagerServiceStub)
+        self.albums = catalog.public(AlbumServiceStub)
+        self.tracks = catalog.public(TrackServiceStub)
+        self.genres = catalog.public(GenreServiceStub)
+        self.uploads = catalog.public(UploadServiceStub)
+        self._s3 = httpx.AsyncClient(base_url=f"http://{s3}", timeout=30)
+
+    async def artist(self, account: Account, display_name: str = "Queen") -> str:
+        """Make an artist and answer its name."""
+        request = CreateArtistRequest(artist=Artist(display_name=display_name))
+        return (await self.artists.CreateArtist(request, metadata=account.metadata)).name
+
+    async def album(self, account: Account, artist: str, day: Date = LONG_AGO, title: str = "Innuendo") -> str:
+        """Make an album and answer its name."""
+        request = CreateAlbumRequest(album=Album(artist=artist, title=title, release_date=day))
+        return (await self.albums.CreateAlbum(request, metadata=account.metadata)).name
+
+    async def track(self, account: Account, album: str, **fields: Any) -> Track:
+        """Make a track."""
+        request = CreateTrackRequest(track=Track(**{"title": "Delilah", **fields, "album": album}))
+        made: Track = await self.tracks.CreateTrack(request, metadata=account.metadata)
+        return made
+
+    async def shown(self, account: Account, track: str) -> Track:
+        """Look at a track."""
+        found: Track = await self.tracks.GetTrack(GetTrackRequest(name=track), metadata=account.metadata)
+        return found
+
+    async def open(self, account: Account, track: str, size: int, **fields: Any) -> Upload:
+        """Open an upload of `size` bytes."""
+        request = CreateUploadRequest(**{"filename": "master.ogg", **fields, "track": track, "size_bytes": size})
+        opened: Upload = await self.uploads.CreateUpload(request, metadata=account.metadata)
+        return opened
+
+    async def send(self, part: Upload.Part, data: bytes) -> CompletedPart:
+        """Send one part to its URL, as a browser does."""
+        answer = await self._s3.put(part.url, content=data)
+        answer.raise_for_status()
+        return CompletedPart(number=part.number, etag=answer.headers["etag"])
+
+    async def send_all(self, upload: Upload) -> list[CompletedPart]:
+        """Send every part of an upload."""
+        return [await self.send(part, content(part)) for part in upload.parts]
+
+    async def complete(self, account: Account, upload: Upload, sent: list[CompletedPart], **fields: Any) -> Upload:
+        """Complete an upload."""
+        request = CompleteUploadRequest(name=upload.name, parts=sent, **fields)
+        completed: Upload = await self.uploads.CompleteUpload(request, metadata=account.metadata)
+        return completed
+
+    async def upload(self, account: Account, track: str) -> Upload:
+        """Upload a small master."""
+        opened = await self.open(account, track, 6)
+        return await self.complete(account, opened, await self.send_all(opened))
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        await self._s3.aclose()
+
+
+def content(part: Upload.Part) -> bytes:
+    """Make the bytes of a part, all the same and unlike its neighbours'."""
+    return bytes([part.number]) * part.size_bytes
+
+
+@pytest.fixture(scope="session")
+async def edge(catalog: RunningService, engines: Engines) -> AsyncIterator[Edge]:
+    """Return the catalog as the edge calls it."""
+    edge = Edge(catalog, engines.s3_endpoint)
+    yield edge
+    await edge.close()
+
+
+@pytest.fixture(scope="session")
+def access(catalog: RunningService) -> AccessServiceStub:
+    """Return the catalog as other services call it."""
+    return catalog.internal(AccessServiceStub)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Somebody with an artist and an album that came out long ago."""
+
+    account: Account
+    artist: str
+    album: str
+
+
+@pytest.fixture
+async def studio(edge: Edge, sign_up: SignUp) -> Studio:
+    """Return a new studio."""
+    account = await sign_up()
+    artist = await edge.artist(account)
+    return Studio(account, artist, await edge.album(account, artist))
+
+
+class Processing:
+    """What processing tells the catalog, over the broker and as often as it likes."""
+
+    def __init__(self, engines: Engines) -> None:
+        """Tell it to the broker of `engines`."""
+        self._settings = NatsSettings(nats_url=engines.nats_url, nats_seed_file=engines.nats_seed_file("admin"))
+
+    async def completed(self, upload: Upload, generation: int, folder: str, *, times: int = 1) -> None:
+        """Tell that a job is done, and wait until the catalog has heard it."""
+        facts = AudioFacts(samples=100_500, sample_rate_hz=1000, channels=2, waveform="waveform.json")
+        fact = JobCompleted(
+            job=_id(upload.name), track=_id(upload.track), generation=generation, folder=folder, facts=facts
+        )
+        await self.tell("spotilike.processing.job_completed", fact, times=times)
+
+    async def failed(self, upload: Upload, generation: int, reason: str = "TRUNCATED", *, times: int = 1) -> None:
+        """Tell that a master could not be used, and wait until the catalog has heard it."""
+        fact = JobFailed(
+            job=_id(upload.name),
+            track=_id(upload.track),
+            generation=generation,
+            reason=reason,
+            message="The file ends too early. Upload it again.",
+        )
+        await self.tell("spotilike.processing.job_failed", fact, times=times)
+
+    async def tell(self, subject: str, fact: Message, *, times: int = 1) -> None:
+        """Tell a fact, without the id by which the broker would drop twins, and wait until it was heard."""
+        connection = await events.connect(self._settings, "admin")
+        jetstream = connection.jetstream()
+        event = events.new("tracks/test", fact).SerializeToString()
+        for _ in range(times):
+            await jetstream.publish(subject, event)
+        async with asyncio.timeout(10):
+            while True:
+                state = await jetstream.consumer_info("PROCESSING", "catalog")
+                if state.num_pending == 0 and state.num_ack_pending == 0:
+                    break
+                await asyncio.sleep(0.01)
+        await connection.close()
+
+
+@pytest.fixture
+def processing_facts(streams: Engines) -> Processing:
+    """Return the voice of processing."""
+    return Processing(streams)
+
+
+def _id(name: str) -> str:
+    return str(UUID(name.split("/")[1]))
