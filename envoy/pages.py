@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envoy.headers import headers
+
 HASHED = "public, max-age=31536000, immutable"
 """Vite writes a hash into the names under assets/: another content has another name."""
 FRESH = "no-cache"
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "font-src 'self'; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
-)
+_SECURITY = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+"""What the page may do. Styles come from files alone: the player sets none in its markup."""
 
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 """What Python's table lacks or names in the old way."""
@@ -32,18 +37,14 @@ class Page:
 
     def route(self, match: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Write the route that answers the page at its path, or at what `match` says."""
-        headers = {"content-type": self.content_type, "cache-control": self.cache_control}
+        chosen = dict(match or {"path": self.path})
+        chosen["headers"] = [_READING, *chosen.get("headers", [])]
+        answered = _SECURITY | {"content-type": self.content_type, "cache-control": self.cache_control}
         return {
             "name": "page",
-            "match": dict(match or {"path": self.path}) | {"headers": [*(match or {}).get("headers", []), _READING]},
-            "direct_response": {
-                "status": 200,
-                "body": {"inline_bytes": base64.b64encode(self.content).decode()},
-            },
-            "response_headers_to_add": [
-                {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-                for name, value in headers.items()
-            ],
+            "match": chosen,
+            "direct_response": {"status": 200, "body": {"inline_bytes": base64.b64encode(self.content).decode()}},
+            "response_headers_to_add": headers(answered),
         }
 
 

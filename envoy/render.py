@@ -14,6 +14,7 @@ from typing import Any
 
 from envoy import pages, replies, routes
 from envoy.contract import Contract
+from envoy.headers import header
 from envoy.template import fill
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,20 +115,15 @@ def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:
 
 
 def _security_headers(settings: EdgeSettings) -> list[dict[str, Any]]:
-    headers = {
-        "content-security-policy": pages.CONTENT_SECURITY_POLICY,
-        "cross-origin-opener-policy": "same-origin",
+    """Set what every response carries; pages add their own."""
+    values = {
         "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "camera=(), microphone=(), geolocation=()",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
     }
     if settings.certificate is not None:
-        headers["strict-transport-security"] = "max-age=31536000"
-    return [
-        {"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
-        for name, value in headers.items()
-    ]
+        values["strict-transport-security"] = "max-age=31536000"
+    return [{"append": header(name, value)} for name, value in values.items()]
 
 
 def main() -> None:

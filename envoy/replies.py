@@ -5,12 +5,14 @@ Envoy's `local_reply_config` picks the first entry whose CEL expression holds.
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.json_format import MessageToDict
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from envoy.headers import headers
 
 DOMAIN = "spotilike.dev"
 RETRY_SECONDS = 1
@@ -29,27 +31,30 @@ class Reply:
     message: str
     when: str = ""
     """CEL over the attributes `response` and `xds`; empty for replies that only other parts of the edge send."""
-    retry: bool = field(default=False)
+    retry: bool = False
     """Whether to say when to try again."""
+    grpc_code: int | None = None
+    """google.rpc.Code for gRPC clients, where theirs is another."""
 
     @property
-    def body(self) -> str:
-        """The refusal as JSON, in the shape of google.rpc.Status."""
-        return json.dumps(
-            MessageToDict(self._as_status(), always_print_fields_with_no_presence=True), ensure_ascii=False
-        )
+    def body(self) -> dict[str, Any]:
+        """The refusal as JSON: google.rpc.Status with exactly one ErrorInfo."""
+        fields: dict[str, Any] = MessageToDict(self._status(self.code), always_print_fields_with_no_presence=True)
+        return fields
 
     @property
-    def packed(self) -> str:
-        """The refusal as gRPC clients get it in `grpc-status-details-bin`."""
-        return base64.b64encode(self._as_status().SerializeToString()).decode()
+    def trailers(self) -> dict[str, str]:
+        """The refusal as gRPC."""
+        code = self.grpc_code or self.code
+        packed = base64.b64encode(self._status(code).SerializeToString()).decode()
+        return {"grpc-status": str(code), "grpc-message": self.message, "grpc-status-details-bin": packed}
 
-    def _as_status(self) -> status_pb2.Status:
+    def _status(self, code: int) -> status_pb2.Status:
         details: list[error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo]
         details = [error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)]
         if self.retry:
             details.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_SECONDS)))
-        status = status_pb2.Status(code=self.code, message=self.message)
+        status = status_pb2.Status(code=code, message=self.message)
         for detail in details:
             packed = any_pb2.Any()
             packed.Pack(detail)
@@ -106,6 +111,7 @@ LOCAL = (
         "This media token belongs to other audio.",
         when=f"{_MEDIA} && response.code == 403",
     ),
+    replace(UPLOAD_URL_INVALID, when="response.code == 403"),
     Reply(
         401,
         code_pb2.UNAUTHENTICATED,
@@ -120,13 +126,21 @@ LOCAL = (
         "The access token is not valid any more. Refresh the session.",
         when=f'response.code_details.startsWith("{TOKEN_REFUSED}")',
     ),
+    Reply(
+        400,
+        code_pb2.INVALID_ARGUMENT,
+        "REQUEST_MALFORMED",
+        "The request is not well formed: %LOCAL_REPLY_BODY%",  # the transcoder's words about the client's JSON
+        when='response.code == 400 && response.code_details.contains("grpc_json_transcode_failure")',
+    ),
     REQUEST_MALFORMED,
     Reply(
         404,
-        code_pb2.UNIMPLEMENTED,
+        code_pb2.NOT_FOUND,
         "PATH_UNKNOWN",
         "There is nothing at this path. The API is described at /openapi.json.",
         when="response.code == 404",
+        grpc_code=code_pb2.UNIMPLEMENTED,
     ),
     Reply(
         405,
@@ -184,35 +198,37 @@ LOCAL = (
 
 def mappers() -> list[dict[str, Any]]:
     """Write the replies for `local_reply_config`: for each one entry for gRPC clients and one for all others."""
-    return [mapper for reply in LOCAL for mapper in (_grpc_mapper(reply), _json_mapper(reply))]
+    refusals = [mapper for reply in LOCAL for mapper in (_grpc_mapper(reply), _json_mapper(reply))]
+    return [*refusals, _healthy()]
 
 
 def _grpc_mapper(reply: Reply) -> dict[str, Any]:
-    headers = {"grpc-status": str(reply.code), "grpc-status-details-bin": reply.packed}
+    """Answer with trailers only; gRPC-Web clients look at them when the status is 200 and the body is empty."""
     return {
-        "filter": _cel(f"({reply.when}) && {_IS_GRPC}"),
-        "status_code": reply.status,
-        "headers_to_add": [_header(name, value) for name, value in headers.items()],
-        "body": {"inline_string": reply.message},
-        "body_format_override": {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}},
+        "filter": _cel(f"({reply.when}) && {_FROM_GRPC}"),
+        "status_code": 200,
+        "headers_to_add": headers(reply.trailers),
+        "body_format_override": {"text_format_source": {"inline_string": ""}, "content_type": "application/grpc"},
     }
 
 
 def _json_mapper(reply: Reply) -> dict[str, Any]:
-    headers = {"retry-after": str(RETRY_SECONDS)} if reply.retry else {}
     return {
         "filter": _cel(reply.when),
         "status_code": reply.status,
-        "headers_to_add": [_header(name, value) for name, value in headers.items()],
-        "body": {"inline_string": reply.body},
-        "body_format_override": {
-            "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
-            "content_type": "application/json",
-        },
+        "headers_to_add": headers({"retry-after": str(RETRY_SECONDS)} if reply.retry else {}),
+        "body_format_override": {"json_format": reply.body, "content_type": "application/json"},
     }
 
 
-_IS_GRPC = (
+def _healthy() -> dict[str, Any]:
+    return {
+        "filter": _cel('request.url_path == "/healthz"'),
+        "body_format_override": {"json_format": {"status": "SERVING"}, "content_type": "application/json"},
+    }
+
+
+_FROM_GRPC = (
     '"content-type" in request.headers && request.headers["content-type"].startsWith("application/grpc")'
     ' && !("x-envoy-original-method" in request.headers)'
 )
@@ -231,28 +247,28 @@ def _cel(expression: str) -> dict[str, Any]:
     }
 
 
-def _header(name: str, value: str) -> dict[str, Any]:
-    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+def _for_store(replies: dict[str, Reply]) -> dict[str, dict[str, str]]:
+    return {status: {"status": str(reply.status), "body": json.dumps(reply.body)} for status, reply in replies.items()}
 
 
-def _by_status(**statuses: Reply) -> dict[str, dict[str, str]]:
-    return {name.lstrip("_"): {"status": str(reply.status), "body": reply.body} for name, reply in statuses.items()}
-
-
-MEDIA_ERRORS = _by_status(
-    # A store may hide what is missing behind 403; the token has been checked by then.
-    _403=MEDIA_NOT_FOUND,
-    _404=MEDIA_NOT_FOUND,
-    _400=REQUEST_MALFORMED,
-    _416=RANGE_UNSATISFIABLE,
-    other=DEPENDENCY_UNAVAILABLE,
+MEDIA_ERRORS = _for_store(
+    {
+        "400": REQUEST_MALFORMED,
+        # A store may hide behind 403 that something is missing; the token has been checked by then.
+        "403": MEDIA_NOT_FOUND,
+        "404": MEDIA_NOT_FOUND,
+        "416": RANGE_UNSATISFIABLE,
+        "other": DEPENDENCY_UNAVAILABLE,
+    }
 )
 """What the store's statuses mean when audio is asked for."""
 
-UPLOAD_ERRORS = _by_status(
-    _400=REQUEST_MALFORMED,
-    _403=UPLOAD_URL_INVALID,
-    _404=UPLOAD_NOT_FOUND,
-    other=DEPENDENCY_UNAVAILABLE,
+UPLOAD_ERRORS = _for_store(
+    {
+        "400": REQUEST_MALFORMED,
+        "403": UPLOAD_URL_INVALID,
+        "404": UPLOAD_NOT_FOUND,
+        "other": DEPENDENCY_UNAVAILABLE,
+    }
 )
 """What the store's statuses mean when a part is uploaded."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from envoy.contract import Contract, Method, path_pattern
+from envoy.headers import headers
 from envoy.template import fill
 
 _HERE = Path(__file__).parent
@@ -67,5 +68,5 @@ def _wrong_method(pattern: str, methods: Sequence[str]) -> dict[str, Any]:
         "name": "method",
         "match": {"safe_regex": {"regex": pattern}},
         "direct_response": {"status": 405},
-        "response_headers_to_add": [{"header": {"key": "allow", "value": ", ".join(sorted(methods))}}],
+        "response_headers_to_add": headers({"allow": ", ".join(sorted(methods))}),
     }
