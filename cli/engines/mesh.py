@@ -37,13 +37,12 @@ class Product:
 
     def mesh(self) -> Mesh:
         """Return everything in the order in which it starts."""
-        migrations = [self._migration(context) for context in CONTEXTS]
         streams = self._module_step("streams", "services.common.streams", [], self._nats_environment(ADMIN), ["nats"])
         workers = [self._worker(number) for number in range(1, self._workers + 1)]
         upstreams = {context: self._listen[context]["public"] for context in CONTEXTS}
         edge = self._edge.part(self._engines, upstreams, needs=CONTEXTS)
         services = [self._service(context) for context in CONTEXTS]
-        return [*self._engines.mesh(), *migrations, streams, *services, *workers, edge]
+        return [*self._engines.mesh(), self._migrations(), streams, *services, *workers, edge]
 
     def _service(self, context: str) -> Part:
         ports = self._listen[context]
@@ -53,7 +52,7 @@ class Product:
             argv=[sys.executable, "-P", "-m", f"services.{context}"],
             env=self._environment(context) | listeners,
             cwd=ROOT,
-            needs=[f"migrate-{context}", "streams", "buckets"],
+            needs=["migrations", "streams", "buckets"],
             ready=grpc_serving(ports["health"]),
             ports=ports,
             stop_seconds=20,
@@ -65,7 +64,7 @@ class Product:
             argv=[sys.executable, "-P", "-m", "services.processing.worker"],
             env=self._environment("processing") | {"SPOTILIKE_SCRATCH_DIR": str(self._data.scratch)},
             cwd=ROOT,
-            needs=["migrate-processing", "streams", "buckets"],
+            needs=["migrations", "streams", "buckets"],
             announcement='"event": "working"',
             stop_seconds=20,
         )
@@ -100,11 +99,10 @@ class Product:
         seed = self._engines.nats.seed_file(identity)
         return {"SPOTILIKE_NATS_URL": self._engines.nats.url, "SPOTILIKE_NATS_SEED_FILE": str(seed)}
 
-    def _migration(self, context: str) -> Step:
-        url = self._engines.postgres.url(f"{context}_owner", f"{context}_db")
-        folder = self._engines.secrets.for_process(f"migrate-{context}", {"SPOTILIKE_DATABASE_URL": url})
-        environment = {"SPOTILIKE_SECRETS_DIR": str(folder)}
-        return self._module_step(f"migrate-{context}", "services.common.migrate", [context], environment, ["databases"])
+    def _migrations(self) -> Step:
+        urls = {context: self._engines.postgres.url(f"{context}_owner", f"{context}_db") for context in CONTEXTS}
+        folder = self._engines.secrets.for_process("migrations", urls)
+        return self._module_step("migrations", "cli.engines.migrations", [str(folder)], {}, ["databases"])
 
     def _module_step(
         self, name: str, module: str, arguments: list[str], environment: Mapping[str, str], needs: list[str]

@@ -119,5 +119,5 @@ class _Release:
         credited = [{"artist": self.artist_names[self.artist.name], "type": "MAIN", "displayOrder": 1}]
         if song.featuring:
             credited.append({"artist": self.artist_names[song.featuring], "type": "FEATURED", "displayOrder": 2})
-        genres = [self.genre_names[genre] for genre in song.genres if genre in self.genre_names]
+        genres = [self.genre_names[genre] for genre in song.genres]
         return {"album": album, "title": song.title, "trackNumber": number, "artists": credited, "genres": genres}
