@@ -2,7 +2,7 @@
 
 import uvloop
 
-from services.common import telemetry
+from services.common import retention, telemetry
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.peers import RemoteKeys, channel
@@ -15,6 +15,7 @@ from services.processing.permissions import Permissions
 from services.processing.settings import Settings
 from services.processing.store import Store
 from services.processing.sweeper import Sweeper
+from services.processing.tables import outbox
 
 
 def wire(settings: Settings) -> Service:
@@ -36,7 +37,11 @@ def wire(settings: Settings) -> Service:
         public=[JobService(store, permissions)],
         internal=[],
         ready=database.ping,
-        background=[exchange(settings, database), sweeper.run(settings.sweep_seconds)],
+        background=[
+            exchange(settings, database),
+            sweeper.run(settings.sweep_seconds),
+            retention.run(database, [retention.published(outbox)]),
+        ],
     )
 
 

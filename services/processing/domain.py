@@ -6,12 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.common import errors
+from services.common import errors, names
 
 CRASHED = "ENCODER_CRASHED"
 ERROR_LOG_LENGTH = 16 << 10
 MESSAGE_LENGTH = 1000
-FOLDER = re.compile(r"tracks/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Status(StrEnum):
@@ -92,7 +91,7 @@ class Lease:
     @property
     def folder(self) -> str:
         """Where the attempt writes: nobody else ever does."""
-        return f"tracks/{self.job.master.track_id}/{self.attempt_id}"
+        return f"{names.track(self.job.master.track_id)}/{self.attempt_id}"
 
 
 class LeaseLostError(Exception):
@@ -163,7 +162,7 @@ def check_folder(folder: str, track_id: UUID) -> None:
 
     What is removed is everything below the name, so that a wrong one must never come as far.
     """
-    if not FOLDER.fullmatch(folder) or not folder.startswith(f"tracks/{track_id}/"):
+    if not re.fullmatch(f"{names.track(track_id)}/{names.ID}", folder):
         raise ValueError(f"{folder!r} is no folder of the track {track_id}")
 
 

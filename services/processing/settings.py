@@ -14,8 +14,8 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """Bucket of the renditions."""
     abandoned_grace_seconds: float = 3600
     """How long the folder of an attempt stays after the attempt ended without completing its job, in seconds."""
-    retired_grace_seconds: float = 24 * 3600
-    """How long a retired folder stays, in seconds: longer than any playback that began with it goes on."""
+    retired_grace_seconds: float = 25 * 3600
+    """How long a retired folder stays, in seconds: longer than a playback that began with it can go on."""
     sweep_seconds: float = 60
     """How often folders are removed, in seconds."""
 

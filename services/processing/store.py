@@ -79,10 +79,8 @@ class Jobs:
             statement = statement.where(columns.track_id == track)
         if status is not None:
             statement = statement.where(columns.status == status)
-        if request.after:
-            created, job_id = request.after
-            after = func.row(datetime.fromisoformat(created), UUID(job_id))
-            statement = statement.where(func.row(columns.created_at, columns.id) < after)
+        if after := request.keyset(datetime.fromisoformat, UUID):
+            statement = statement.where(func.row(columns.created_at, columns.id) < func.row(*after))
         statement = statement.order_by(columns.created_at.desc(), columns.id.desc()).limit(request.limit)
         rows = (await self._connection.execute(statement)).all()
         page = request.page(rows, lambda row: (row.created_at.isoformat(), row.id))

@@ -22,10 +22,11 @@ from cli.engines.data import ROOT
 from services.common.db import Database
 from services.common.settings import StorageSettings
 from services.common.storage import Storage
+from services.processing import __main__ as processing_main
 from services.processing.domain import Job, Lease, Master, Patience
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.queue import Queue
-from services.processing.settings import WorkerSettings
+from services.processing.settings import Settings, WorkerSettings
 from services.processing.store import Store
 from services.processing.tables import attempts, outbox, processing_jobs
 from services.processing.worker import Worker
@@ -33,6 +34,7 @@ from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
 from tests.support.databases import Databases
 from tests.support.engines import Engines
+from tests.support.services import RunningService, listeners, run
 
 TOLD: dict[str, type[JobCompleted] | type[JobFailed]] = {
     "spotilike.processing.job_completed": JobCompleted,
@@ -218,27 +220,72 @@ async def encoder() -> Ffmpeg:
     return await Ffmpeg.find()
 
 
-@pytest.fixture
-async def workshop(engines: Engines, databases: Databases, encoder: Ffmpeg, tmp_path: Path) -> AsyncIterator[Workshop]:
-    """Return an empty queue."""
+@asynccontextmanager
+async def open_workshop(engines: Engines, url: str, encoder: Ffmpeg, scratch: Path) -> AsyncIterator[Workshop]:
+    """Open the queue in a database; workers are impatient."""
     settings = WorkerSettings(
         **storage_settings(engines, "processing"),
         **nats_settings(engines),
-        database_url=await databases.fresh("processing", uuid4().hex[:12]),
-        scratch_dir=tmp_path,
+        database_url=url,
+        scratch_dir=scratch,
         lease_seconds=1.5,
         heartbeat_seconds=0.3,
         poll_seconds=0.05,
         retry_seconds=0.1,
     )
-    workshop = Workshop(
-        settings,
-        Database(settings),
-        Storage(settings),
-        Storage(StorageSettings(**storage_settings(engines, "catalog"))),
-        encoder,
-        tmp_path,
-    )
-    yield workshop
-    await workshop.kill()
-    await workshop.database.close()
+    database = Database(settings)
+    uploads = Storage(StorageSettings(**storage_settings(engines, "catalog")))
+    workshop = Workshop(settings, database, Storage(settings), uploads, encoder, scratch)
+    try:
+        yield workshop
+    finally:
+        await workshop.kill()
+        await database.close()
+
+
+@pytest.fixture
+async def workshop(engines: Engines, databases: Databases, encoder: Ffmpeg, tmp_path: Path) -> AsyncIterator[Workshop]:
+    """Return an empty queue of this test's own."""
+    url = await databases.fresh("processing", uuid4().hex[:12])
+    async with open_workshop(engines, url, encoder, tmp_path) as workshop:
+        yield workshop
+
+
+def processing_settings(
+    engines: Engines, user: RunningService, database_url: str, catalog_internal: str, **changed: Any
+) -> Settings:
+    """Return settings of a processing service."""
+    values: dict[str, Any] = {
+        **listeners(engines, "processing"),
+        **storage_settings(engines, "processing"),
+        **nats_settings(engines),
+        "database_url": database_url,
+        "user_internal": user.internal_address,
+        "catalog_internal": catalog_internal,
+    }
+    return Settings(**values | changed)
+
+
+@pytest.fixture(scope="session")
+async def processing(
+    streams: Engines, databases: Databases, user: RunningService, catalog: RunningService
+) -> AsyncIterator[RunningService]:
+    """Return the processing service of this worker; it has no workers."""
+    url = await databases.url("processing")
+    settings = processing_settings(streams, user, url, catalog.internal_address)
+    running = await run(processing_main.wire(settings), streams)
+    yield running
+    await running.process.stop()
+
+
+@pytest.fixture
+async def intake(
+    processing: RunningService,  # noqa: ARG001 (it is what fills the queue)
+    engines: Engines,
+    databases: Databases,
+    encoder: Ffmpeg,
+    tmp_path: Path,
+) -> AsyncIterator[Workshop]:
+    """Return the queue that the processing service fills."""
+    async with open_workshop(engines, await databases.url("processing"), encoder, tmp_path) as workshop:
+        yield workshop

@@ -1,0 +1,113 @@
+"""Workers as processes, and what happens when they are ended."""
+
+import asyncio
+import signal
+
+import psutil
+import pytest
+
+from services.common.events import connect
+from services.common.settings import NatsSettings
+from services.processing.domain import Status
+from services.processing.events import NUDGE
+from services.processing.media.facts import Stage
+from spotilike.events.v1.processing_events_pb2 import JobCompleted
+from tests.support import audio
+from tests.support.processing import until
+
+LONG_SECONDS = 30
+"""Two seconds of work for one core: enough to be caught at it."""
+
+
+@pytest.fixture(scope="module")
+def long_song(tmp_path_factory):
+    """Return the bytes of a master that takes a while."""
+    return audio.save(tmp_path_factory.mktemp("long") / "long.ogg", audio.noise(LONG_SECONDS)).read_bytes()
+
+
+async def caught_encoding(workshop, job_id):
+    """Wait until a job is in the middle of its encoding."""
+
+    async def encoding():
+        job = await workshop.job(job_id)
+        return job.stage == Stage.ENCODING and job.percent > 0
+
+    await until(encoding, seconds=30)
+
+
+async def test_a_killed_worker_s_job_is_taken_over_and_published_once(workshop, long_song):
+    """SIGKILL in the middle of the encoding, encoder and scratch included."""
+    master = await workshop.upload(long_song)
+    job_id = await workshop.offer(master)
+    first = await workshop.spawn()
+    await caught_encoding(workshop, job_id)
+    encoders = psutil.Process(first.pid).children(recursive=True)
+    first.send_signal(signal.SIGKILL)
+    await first.wait()
+    caught = await workshop.job(job_id)
+    assert (caught.status, caught.stage) == (Status.PROCESSING, Stage.ENCODING)
+    assert 0 < caught.percent < 100
+    assert encoders
+
+    second = await workshop.spawn()
+    job = await workshop.over(job_id)
+
+    (told,) = await workshop.told(job_id)
+    assert isinstance(told, JobCompleted)
+    assert told.facts.samples == LONG_SECONDS * 44_100
+    assert (job.status, job.attempt, job.worker_deaths) == (Status.COMPLETED, 2, 1)
+    assert {key.rsplit("/", 1)[0] for key in await workshop.objects(master)} == {told.folder}
+    (one, ended), (two, completed) = await workshop.attempts(job_id)
+    assert (one.endswith(f"-{first.pid}"), ended) == (True, "ABANDONED")
+    assert (two.endswith(f"-{second.pid}"), completed) == (True, "COMPLETED")
+    assert not any(encoder.is_running() and encoder.status() != psutil.STATUS_ZOMBIE for encoder in encoders)
+    second.send_signal(signal.SIGTERM)
+    assert await second.wait() == 0
+    assert workshop.scratch_files() == []
+
+
+async def test_a_worker_that_has_to_leave_gives_its_job_back_without_burning_a_try(workshop, long_song):
+    """SIGTERM, and no time to finish."""
+    job_id = await workshop.offer_content(long_song)
+    worker = await workshop.spawn(SPOTILIKE_DRAIN_SECONDS="0")
+    await caught_encoding(workshop, job_id)
+    worker.send_signal(signal.SIGTERM)
+
+    async with asyncio.timeout(5):
+        assert await worker.wait() == 0
+    job = await workshop.job(job_id)
+    assert (job.status, job.attempt, job.stage) == (Status.PENDING, 0, None)
+    assert [outcome for _, outcome in await workshop.attempts(job_id)] == ["RELEASED"]
+    assert await workshop.told(job_id) == []
+    assert workshop.scratch_files() == []
+    lease = await workshop.take()
+    assert (lease.job.id, lease.job.attempt) == (job_id, 1)
+
+
+async def test_a_worker_that_may_finish_finishes(workshop, long_song):
+    """SIGTERM, and time enough; no further job is taken."""
+    job_id, waiting = await workshop.offer_content(long_song), await workshop.offer_content(long_song)
+    worker = await workshop.spawn(SPOTILIKE_DRAIN_SECONDS="60")
+    await caught_encoding(workshop, job_id)
+    worker.send_signal(signal.SIGTERM)
+
+    async with asyncio.timeout(30):
+        assert await worker.wait() == 0
+    assert (await workshop.job(job_id)).status is Status.COMPLETED
+    assert (await workshop.job(waiting)).status is Status.PENDING
+
+
+async def test_a_nudge_wakes_an_idle_worker(workshop, engines):
+    """A job need not wait for the next look."""
+    worker = await workshop.spawn(SPOTILIKE_POLL_SECONDS="3600")
+    settings = NatsSettings(nats_url=engines.nats_url, nats_seed_file=engines.nats_seed_file("processing"))
+    connection = await connect(settings, "processing")
+    job_id = await workshop.offer_content(b"no music")
+
+    async def over():
+        await connection.publish(NUDGE)
+        return (await workshop.job(job_id)).is_over
+
+    await until(over)
+    await connection.close()
+    assert worker.returncode is None
