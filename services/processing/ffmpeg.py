@@ -13,6 +13,7 @@ from typing import Self
 
 import imageio_ffmpeg
 
+from services.processing.confine import EXIT_NOT_CONFINED
 from services.processing.media.facts import Source
 from services.processing.media.ladder import Rung
 from services.processing.sandbox import Allowance, Sandbox
@@ -27,6 +28,7 @@ FRAGMENT_SECONDS = 4
 
 READ_AHEAD = 256 << 10
 HEAD_OF_LOG, TAIL_OF_LOG, LONGEST_LINE = 5 << 10, 10 << 10, 2 << 10
+CRASHES = (1, EXIT_NOT_CONFINED, 126, 127, 255)  # of the sandbox, of a missing program, and of FFmpeg told to end
 SHELL_SIGNAL = 128  # bubblewrap reports a signal as a shell does
 MAX_ERRORS = 200  # a file with so many has no chance, and its log no value
 
@@ -102,6 +104,11 @@ def _rung(rung: Rung) -> list[str]:
 
 class TooManyErrorsError(Exception):
     """FFmpeg reports one error after another, so the run was stopped."""
+
+
+def crashed(status: int) -> bool:
+    """Whether an exit status says nothing about the master, but that FFmpeg did not run to an end of its own."""
+    return status < 0 or status in CRASHES
 
 
 class Log:
@@ -191,11 +198,15 @@ class Ffmpeg:
     async def run(self, arguments: Arguments, master: Path, outputs: int, allowance: Allowance) -> AsyncIterator[Run]:
         """Start FFmpeg on a master; whatever happens inside the block, at its end no process and no pipe is left."""
         async with AsyncExitStack() as resources:
-            stdin = _closing(resources, os.open(master, os.O_RDONLY))
-            pipes = [os.pipe() for _ in range(outputs)]
-            readers = [await _reader(resources, reading) for reading, _ in pipes]
-            writing = [end for _, end in pipes]
+            stdin = os.open(master, os.O_RDONLY)
+            resources.callback(os.close, stdin)
+            readers: list[StreamReader] = []
+            writing: list[int] = []
             try:
+                for _ in range(outputs):
+                    reading, end = os.pipe()
+                    writing.append(end)
+                    readers.append(await _reader(resources, reading))
                 process = await asyncio.create_subprocess_exec(
                     *self.sandbox.command(self.binary, arguments(writing), allowance),
                     stdin=stdin,
@@ -211,11 +222,6 @@ class Ffmpeg:
                     os.close(end)
             resources.push_async_callback(_kill, process)
             yield Run(process, tuple(readers), Log())
-
-
-def _closing(resources: AsyncExitStack, descriptor: int) -> int:
-    resources.callback(os.close, descriptor)
-    return descriptor
 
 
 async def _reader(resources: AsyncExitStack, descriptor: int) -> StreamReader:

@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from services.processing.ffmpeg import CODECS, Ffmpeg, Log, Run, TooManyErrorsError, probe_arguments
+from services.processing.ffmpeg import CODECS, Ffmpeg, Log, Run, TooManyErrorsError, crashed, probe_arguments
 from services.processing.media.containers import Structure
 from services.processing.media.facts import LOSSLESS, Limits, Source, Tags
 from services.processing.media.refusals import Reason, TranscodeError
@@ -29,9 +29,13 @@ async def probe(master: Path, ffmpeg: Ffmpeg, limits: Limits, structure: Structu
         try:
             async with asyncio.timeout(limits.probe_seconds):
                 tags, _ = await asyncio.gather(_read_tags(run), run.drain_log())
-                await run.wait()
-        except (TimeoutError, TooManyErrorsError):
+                status = await run.wait()
+        except TimeoutError:
+            raise TranscodeError(Reason.ENCODER_CRASHED, log=run.log.text) from None
+        except TooManyErrorsError:
             raise TranscodeError(Reason.CORRUPT, log=run.log.text) from None
+    if crashed(status):
+        raise TranscodeError(Reason.ENCODER_CRASHED, log=run.log.text)
     source = _source(run.log, tags)
     if source is None:
         raise TranscodeError(_why_not(run.log, structure), log=run.log.text)

@@ -9,7 +9,7 @@ from services.processing.media.refusals import Reason, TranscodeError
 
 MISSING_SECONDS = 0.1  # more than a codec's delay, less than anybody would leave out
 TOLERATED_ERRORS = 3  # lossy files live with a torn frame, or with foreign tags between frames
-BAD_INPUT_STATUSES = frozenset({69, 183, 187, 244})  # too many decoding errors, invalid data, nothing, absurd sizes
+BAD_INPUT_STATUSES = frozenset({69, 176, 183, 187, 244})  # many errors, an unknown feature, invalid, nothing, absurd
 CUT_OFF = ("moov atom not found", "partial file", "File ended prematurely", "Packet corrupt")
 
 

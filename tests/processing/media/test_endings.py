@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +91,16 @@ async def test_a_dying_encoder_publishes_nothing(number, master, interrupted, ff
 
     assert (refused.value.reason, refused.value.transient) == (Reason.ENCODER_CRASHED, True)
     assert list(sink.folder.iterdir()) == []
+
+
+async def test_a_sandbox_that_fails_is_not_the_masters_fault(master, sink, ffmpeg):
+    """When FFmpeg could not even start, the job is tried again; the artist is not told that the file is bad."""
+    broken = replace(ffmpeg, binary=Path("/bin/false"))
+
+    with pytest.raises(TranscodeError) as refused:
+        await transcode(master, sink, broken, Limits(), silent)
+
+    assert (refused.value.reason, refused.value.transient) == (Reason.ENCODER_CRASHED, True)
 
 
 async def test_a_cancelled_run_leaves_no_process_and_no_file(master, interrupted, ffmpeg):
