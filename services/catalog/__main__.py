@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import uvloop
-
 from services.catalog.directory import Directory
 from services.catalog.domain import UploadPolicy
 from services.catalog.events import exchange
@@ -20,11 +18,11 @@ from services.catalog.settings import Settings
 from services.catalog.store import Store
 from services.catalog.sweeper import Sweeper
 from services.catalog.tables import outbox, request_ids
-from services.common import retention, telemetry
+from services.common import retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.peers import RemoteKeys, channel
-from services.common.server import Service, serve
+from services.common.server import Service, run
 from services.common.settings import load
 from services.common.storage import Storage
 
@@ -66,11 +64,5 @@ def wire(settings: Settings) -> Service:
     )
 
 
-async def main() -> None:
-    """Serve until SIGTERM."""
-    await serve(wire(load(Settings)))
-
-
 if __name__ == "__main__":
-    telemetry.configure("catalog")
-    uvloop.run(main())
+    run("catalog", lambda: wire(load(Settings)))

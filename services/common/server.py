@@ -9,11 +9,12 @@ from typing import Any
 
 import grpc
 import structlog
+import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from services.common import contract
+from services.common import contract, telemetry
 from services.common.auth import TokenVerifier
 from services.common.interceptors import CallInterceptor, Limits
 from services.common.settings import ServiceSettings
@@ -105,8 +106,21 @@ class Process:
         log.info("stopped")
 
 
-async def serve(service: Service) -> None:
-    """Run until SIGTERM or SIGINT, then drain. A process whose background work fails must be replaced."""
+def run(name: str, wire: Callable[[], Service]) -> None:
+    """Be the process of the service `name`, until SIGTERM or SIGINT.
+
+    `wire` is called inside the event loop, to which channels and locks bind themselves.
+    """
+
+    async def main() -> None:
+        await _serve(wire())
+
+    telemetry.configure(name)
+    uvloop.run(main())
+
+
+async def _serve(service: Service) -> None:
+    """Run until told to stop, then drain. A process whose background work fails must be replaced."""
     process = Process(service)
     await process.start()
     stopping = asyncio.Event()

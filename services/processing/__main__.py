@@ -1,12 +1,10 @@
 """Runs the processing service: `python -m services.processing`."""
 
-import uvloop
-
-from services.common import retention, telemetry
+from services.common import retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.peers import RemoteKeys, channel
-from services.common.server import Service, serve
+from services.common.server import Service, run
 from services.common.settings import load
 from services.common.storage import Storage
 from services.processing.events import exchange
@@ -45,11 +43,5 @@ def wire(settings: Settings) -> Service:
     )
 
 
-async def main() -> None:
-    """Serve until SIGTERM."""
-    await serve(wire(load(Settings)))
-
-
 if __name__ == "__main__":
-    telemetry.configure("processing")
-    uvloop.run(main())
+    run("processing", lambda: wire(load(Settings)))

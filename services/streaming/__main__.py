@@ -2,13 +2,11 @@
 
 from datetime import timedelta
 
-import uvloop
-
-from services.common import peers, telemetry
+from services.common import peers
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.keys import Keyring
-from services.common.server import Service, serve
+from services.common.server import Service, run
 from services.common.settings import load
 from services.streaming.catalog import Catalog
 from services.streaming.handlers.history_service import HistoryService
@@ -46,5 +44,4 @@ def wire(settings: Settings) -> Service:
 
 
 if __name__ == "__main__":
-    telemetry.configure("streaming")
-    uvloop.run(serve(wire(load(Settings))))
+    run("streaming", lambda: wire(load(Settings)))

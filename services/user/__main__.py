@@ -2,13 +2,10 @@
 
 from datetime import timedelta
 
-import uvloop
-
-from services.common import telemetry
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.keys import Keyring
-from services.common.server import Service, serve
+from services.common.server import Service, run
 from services.common.settings import load
 from services.user.domain import SessionPolicy
 from services.user.handlers.directory_service import DirectoryService
@@ -43,5 +40,4 @@ def wire(settings: Settings) -> Service:
 
 
 if __name__ == "__main__":
-    telemetry.configure("user")
-    uvloop.run(serve(wire(load(Settings))))
+    run("user", lambda: wire(load(Settings)))
