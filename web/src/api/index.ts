@@ -1,0 +1,73 @@
+/** The clients of the API: gRPC-Web to the origin that served the page. */
+
+import {
+  Code,
+  ConnectError,
+  type Interceptor,
+  createClient,
+  createContextKey,
+  createContextValues,
+} from '@connectrpc/connect'
+import { createGrpcWebTransport } from '@connectrpc/connect-web'
+import { AlbumService } from '../gen/spotilike/catalog/v1/album_service_pb'
+import { ArtistService } from '../gen/spotilike/catalog/v1/artist_service_pb'
+import { GenreService } from '../gen/spotilike/catalog/v1/genre_service_pb'
+import { TrackService } from '../gen/spotilike/catalog/v1/track_service_pb'
+import { HistoryService } from '../gen/spotilike/streaming/v1/history_service_pb'
+import { PlaybackService } from '../gen/spotilike/streaming/v1/playback_service_pb'
+import { SessionService } from '../gen/spotilike/user/v1/session_service_pb'
+import { UserService } from '../gen/spotilike/user/v1/user_service_pb'
+import { Session } from './session'
+
+const TIMEOUT_MS = 15_000
+
+const asGuestKey = createContextKey(false, { description: 'send no access token' })
+
+/** Call options which show the answer that everybody gets. */
+export const asGuest = () => ({ contextValues: createContextValues().set(asGuestKey, true) })
+
+/** A request may outlive the page: the last report of a playback is sent while the tab closes. */
+const outlivingFetch: typeof fetch = (input, init) => fetch(input, { ...init, keepalive: true })
+
+const plain = { baseUrl: location.origin, defaultTimeoutMs: TIMEOUT_MS }
+
+export const session = new Session(createGrpcWebTransport(plain))
+
+/** Sends the access token, and once more with a new one when the server does not take it. */
+const authorize: Interceptor = (next) => async (request) => {
+  if (request.contextValues.get(asGuestKey)) return next(request)
+  const token = await session.token()
+  if (!token) return next(request)
+  request.header.set('Authorization', `Bearer ${token}`)
+  try {
+    return await next(request)
+  } catch (error) {
+    if (ConnectError.from(error).code !== Code.Unauthenticated) throw error
+    const fresh = await session.replacement(token)
+    if (!fresh) throw error
+    request.header.set('Authorization', `Bearer ${fresh}`)
+    return next(request)
+  }
+}
+
+/** Takes the token that is in memory: while a page closes there is no time to wait for another. */
+const authorizeNow: Interceptor = (next) => (request) => {
+  const token = session.tokenNow()
+  if (token) request.header.set('Authorization', `Bearer ${token}`)
+  return next(request)
+}
+
+/** The way to all other services; the studio makes its own clients with it. */
+export const transport = createGrpcWebTransport({ ...plain, interceptors: [authorize] })
+
+const lastWords = createGrpcWebTransport({ ...plain, interceptors: [authorizeNow], fetch: outlivingFetch })
+
+export const users = createClient(UserService, transport)
+export const sessions = createClient(SessionService, transport)
+export const artists = createClient(ArtistService, transport)
+export const albums = createClient(AlbumService, transport)
+export const tracks = createClient(TrackService, transport)
+export const genres = createClient(GenreService, transport)
+export const playbacks = createClient(PlaybackService, transport)
+export const closingPlaybacks = createClient(PlaybackService, lastWords)
+export const history = createClient(HistoryService, transport)

@@ -1,0 +1,44 @@
+/** The words for the values of the contracts' enums. */
+
+import { Album_Type as AlbumType } from '../gen/spotilike/catalog/v1/album_pb'
+import { Manager_Permission as Permission } from '../gen/spotilike/catalog/v1/manager_pb'
+import { Track_Credit_Type as CreditType } from '../gen/spotilike/catalog/v1/track_pb'
+import { Job_Stage as Stage } from '../gen/spotilike/processing/v1/job_pb'
+import { type MessageKey, t } from './index.svelte'
+
+const ALBUM_TYPES: Record<AlbumType, MessageKey> = {
+  [AlbumType.TYPE_UNSPECIFIED]: 'album.type.album',
+  [AlbumType.SINGLE]: 'album.type.single',
+  [AlbumType.EP]: 'album.type.ep',
+  [AlbumType.ALBUM]: 'album.type.album',
+}
+
+const CREDIT_TYPES: Record<CreditType, MessageKey> = {
+  [CreditType.TYPE_UNSPECIFIED]: 'credit.main',
+  [CreditType.MAIN]: 'credit.main',
+  [CreditType.FEATURED]: 'credit.featured',
+  [CreditType.REMIXER]: 'credit.remixer',
+}
+
+const PERMISSIONS: Record<Permission, MessageKey> = {
+  [Permission.PERMISSION_UNSPECIFIED]: 'permission.all',
+  [Permission.ALL]: 'permission.all',
+  [Permission.UPLOAD]: 'permission.upload',
+  [Permission.EDIT_PROFILE]: 'permission.editProfile',
+  [Permission.EDIT_RELEASES]: 'permission.editReleases',
+  [Permission.VIEW_ANALYTICS]: 'permission.viewAnalytics',
+  [Permission.MANAGE_TEAM]: 'permission.manageTeam',
+}
+
+const STAGES: Record<Stage, MessageKey> = {
+  [Stage.STAGE_UNSPECIFIED]: 'job.waiting',
+  [Stage.DOWNLOADING]: 'job.downloading',
+  [Stage.PROBING]: 'job.probing',
+  [Stage.ENCODING]: 'job.encoding',
+  [Stage.PUBLISHING]: 'job.publishing',
+}
+
+export const albumType = (type: AlbumType): string => t(ALBUM_TYPES[type])
+export const creditType = (type: CreditType): string => t(CREDIT_TYPES[type])
+export const permissionName = (permission: Permission): string => t(PERMISSIONS[permission])
+export const stageName = (stage: Stage): string => t(STAGES[stage])

@@ -1,0 +1,24 @@
+/** The places that the navigation offers. */
+
+import { type MessageKey } from '../i18n/index.svelte'
+import { type IconName } from '../ui/Icon.svelte'
+
+interface Section {
+  path: string
+  label: MessageKey
+  icon: IconName
+}
+
+export const SECTIONS: readonly Section[] = [
+  { path: '/', label: 'nav.home', icon: 'home' },
+  { path: '/history', label: 'nav.history', icon: 'history' },
+  { path: '/studio', label: 'nav.studio', icon: 'studio' },
+]
+
+export const ACCOUNT: Section = { path: '/account', label: 'nav.account', icon: 'person' }
+
+/** Whether the page at `path` belongs to a section; albums and artists belong to the start. */
+export function isInside(section: string, path: string): boolean {
+  if (section === '/') return path === '/' || path.startsWith('/albums/') || path.startsWith('/artists/')
+  return path === section || path.startsWith(`${section}/`)
+}
