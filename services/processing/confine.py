@@ -22,6 +22,7 @@ EXIT_NOT_CONFINED = 125
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 22, 24, 38
 SECCOMP_MODE_FILTER = 2
 LAST_CAPABILITY_OF_ANY_KERNEL = 63
+ADDRESS_SPACE = 4  # times the memory
 
 # Numbers from the kernel's syscall tables. What a decoder never needs and an exploit would want: sockets, other
 # processes, new namespaces, and the rings which would carry all of them past a filter.
@@ -114,9 +115,13 @@ def die_with_parent(parent: int) -> None:
 
 
 def limit_resources(rules: Rules) -> None:
-    """Bound memory and CPU; writing any file, even an open one, is an error. Pipes are not files."""
+    """Bound memory and CPU; writing any file, even an open one, is an error. Pipes are not files.
+
+    Memory is what can be written to. Address space, which threads reserve in plenty and never touch, has a wide bound.
+    """
     for limit, value in (
-        (resource.RLIMIT_AS, rules.memory_bytes),
+        (resource.RLIMIT_DATA, rules.memory_bytes),
+        (resource.RLIMIT_AS, ADDRESS_SPACE * rules.memory_bytes),
         (resource.RLIMIT_CPU, rules.cpu_seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),

@@ -101,7 +101,7 @@ class Sandbox:
 
     async def holds(self, program: Path) -> bool:
         """Whether the program starts inside these walls."""
-        command = self.command(program, ["-version"], Allowance(memory_bytes=1 << 30, cpu_seconds=DETECTION_SECONDS))
+        command = self.command(program, ["-version"], Allowance(memory_bytes=512 << 20, cpu_seconds=DETECTION_SECONDS))
         quiet = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(*command, stdin=quiet, stdout=quiet, stderr=quiet, env={})
         try:

@@ -27,7 +27,7 @@ class Limits:
     max_channels: int = 8
     max_sample_rate_hz: int = 192_000
     max_renditions_bytes: int = 2 << 30
-    memory_bytes: int = 1 << 30
+    memory_bytes: int = 512 << 20
     probe_seconds: int = 20
     slowest_encode: float = 1.0
     encode_grace_seconds: int = 60
