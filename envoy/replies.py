@@ -111,7 +111,7 @@ LOCAL = (
         "This media token belongs to other audio.",
         when=f"{_MEDIA} && response.code == 403",
     ),
-    replace(UPLOAD_URL_INVALID, when="response.code == 403"),
+    replace(UPLOAD_URL_INVALID, when='xds.route_name == "upload-unsigned"'),
     Reply(
         401,
         code_pb2.UNAUTHENTICATED,

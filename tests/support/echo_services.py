@@ -7,7 +7,7 @@ They let the edge's tests see what a service would see. Keys and tokens are real
 import asyncio
 import base64
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from envoy.contract import Contract
 from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
 
 CONTEXTS = ("user", "catalog", "processing", "streaming")
@@ -36,6 +38,8 @@ class Signer:
     token_type: str
     kid: str = "key-1"
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    others: list["Signer"] = field(default_factory=list)
+    """Keys that are published beside this one."""
 
     def token(self, *, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
         """Sign a good token for 10 minutes; `claims` and `header` change it, None removes a claim."""
@@ -47,10 +51,14 @@ class Signer:
         )
 
     def jwks(self) -> Jwks:
-        """Publish the key."""
+        """Publish the keys."""
+        return Jwks(keys=[signer.jwk() for signer in (self, *self.others)])
+
+    def jwk(self) -> Jwk:
+        """Write the public half of this key."""
         raw = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-        return Jwks(keys=[Jwk(kty="OKP", crv="Ed25519", x=x, kid=self.kid, use="sig", alg="EdDSA")])
+        return Jwk(kty="OKP", crv="Ed25519", x=x, kid=self.kid, use="sig", alg="EdDSA")
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,10 @@ class EchoServices:
         self.media = Signer("https://spotilike.dev/streaming", "spotilike-media", "media+jwt")
         self.calls: list[Call] = []
         self.ports: dict[str, int] = {}
-        self._servers: list[grpc.aio.Server] = []
+        self._servers: dict[str, grpc.aio.Server] = {}
 
-    async def start(self, tls: Path, methods: Sequence[MethodDescriptor]) -> None:
-        """Serve `methods`, each at its context; `tls` holds a folder of certificates per context."""
+    async def start(self, tls_dir: Callable[[str], Path], methods: Sequence[MethodDescriptor]) -> None:
+        """Serve `methods`, each at its context; `tls_dir` finds the certificates of a context."""
         for context in CONTEXTS:
             server = grpc.aio.server()
             mine = [method for method in methods if method.full_name.startswith(f"spotilike.{context}.")]
@@ -84,19 +92,23 @@ class EchoServices:
             health = HealthServicer()
             await health.set("", health_pb2.HealthCheckResponse.SERVING)
             health_pb2_grpc.add_HealthServicer_to_server(health, server)
-            self.ports[context] = server.add_secure_port("127.0.0.1:0", _credentials(tls / context))
+            self.ports[context] = server.add_secure_port("127.0.0.1:0", _credentials(tls_dir(context)))
             await server.start()
-            self._servers.append(server)
+            self._servers[context] = server
 
     async def stop(self) -> None:
         """End every server."""
-        await asyncio.gather(*(server.stop(None) for server in self._servers))
+        await asyncio.gather(*(self.stop_one(context) for context in list(self._servers)))
+
+    async def stop_one(self, context: str) -> None:
+        """End the server of a context."""
+        await self._servers.pop(context).stop(None)
 
     def seen(self, mark: str) -> list[Call]:
         """Find the calls that carried the header `x-mark: mark`."""
         return [call for call in self.calls if call.metadata.get("x-mark") == mark]
 
-    def _handler(self, method: MethodDescriptor) -> grpc.GenericRpcHandler:
+    def _handler(self, method: MethodDescriptor) -> Any:
         answer_class = message_factory.GetMessageClass(method.output_type)
 
         async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -138,6 +150,9 @@ def _credentials(folder: Path) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([pair], (folder / "ca.crt").read_bytes(), require_client_auth=True)
 
 
-def method_descriptor(full_name: str) -> MethodDescriptor:
-    """Find an RPC among the generated modules that are imported."""
-    return descriptor_pool.Default().FindMethodByName(full_name)
+def method_descriptors(contract: Contract) -> list[MethodDescriptor]:
+    """Find the public RPCs in a pool of their own."""
+    pool = descriptor_pool.DescriptorPool()
+    for file in FileDescriptorSet.FromString(contract.descriptors).file:
+        pool.Add(file)  # type: ignore[no-untyped-call]  # the stubs forget it
+    return [pool.FindMethodByName(method.path.lstrip("/").replace("/", ".")) for method in contract.methods]

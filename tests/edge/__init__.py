@@ -1,0 +1,1 @@
+"""Tests of the edge: the real Envoy, the real object store, services that note what they see."""

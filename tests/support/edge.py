@@ -1,0 +1,166 @@
+"""A real Envoy before stand-in services and the real object store."""
+
+import asyncio
+import json
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+from google.protobuf.message import Message
+
+from cli.engines.envoy import envoy_binary
+from cli.engines.ports import PortBook
+from envoy.contract import Contract
+from envoy.render import EdgeSettings, render
+from tests.support.echo_services import EchoServices
+from tests.support.engines import Engines
+
+READY_SECONDS = 20
+KEY_SETS = 2
+"""Envoy knows the keys of access tokens and of media tokens when it has fetched two sets."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client got, whichever protocol it spoke."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def reason(self) -> str:
+        """The reason of a refusal in JSON; the shape of the whole body is checked on the way."""
+        refusal = json.loads(self.body)
+        assert self.headers["content-type"] == "application/json"
+        assert set(refusal) == {"code", "message", "details"}
+        assert refusal["message"]
+        info = refusal["details"][0]
+        assert info["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
+        assert info["domain"] == "spotilike.dev"
+        return str(info["reason"])
+
+
+@dataclass(frozen=True)
+class RunningEdge:
+    """An Envoy of this test process."""
+
+    settings: EdgeSettings
+    log: Path
+    http: httpx.AsyncClient
+    channel: grpc.aio.Channel
+    process: subprocess.Popen[bytes]
+
+    async def ask(self, method: str, path: str, **arguments: Any) -> Answer:
+        """Send a request over HTTP/1.1."""
+        response = await self.http.request(method, path, **arguments)
+        return Answer(response.status_code, response.headers, response.content)
+
+    async def ask_raw(self, request: str) -> Answer:
+        """Send a request byte by byte, as no decent client would; the first line is all that must be given."""
+        reader, writer = await asyncio.open_connection(self.settings.listen_host, self.settings.listen_port)
+        first, _, rest = request.partition("\r\n")
+        head = f"{first} HTTP/1.1\r\nHost: spotilike\r\nConnection: close\r\n{rest}\r\n"
+        writer.write(head.encode("latin-1"))
+        async with asyncio.timeout(READY_SECONDS):
+            answer = await reader.read()
+        writer.close()
+        head_bytes, _, body = answer.partition(b"\r\n\r\n")
+        lines = head_bytes.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        return Answer(int(lines[0].split(" ")[1]), headers, body)
+
+    async def stats(self, pattern: str) -> dict[str, int]:
+        """Read counters from Envoy's own interface."""
+        async with httpx.AsyncClient() as admin:
+            found = await admin.get(
+                f"http://127.0.0.1:{self.settings.admin_port}/stats", params={"filter": pattern, "format": "json"}
+            )
+        return {stat["name"]: stat["value"] for stat in found.json()["stats"] if "value" in stat}
+
+    async def grpc_web(self, path: str, request: Message, metadata: Mapping[str, str]) -> tuple[Answer, dict[str, str]]:
+        """Call an RPC as gRPC-Web does; answers the response and the trailers."""
+        payload = request.SerializeToString()
+        framed = b"\x00" + len(payload).to_bytes(4, "big") + payload
+        headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", **metadata}
+        answer = await self.ask("POST", path, content=framed, headers=headers)
+        trailers = {name: value for name, value in answer.headers.items() if name.startswith("grpc-")}
+        body = answer.body
+        while body:
+            length = int.from_bytes(body[1:5], "big")
+            if body[0] & 0x80:
+                lines = body[5 : 5 + length].decode().split("\r\n")
+                trailers |= {name: value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+            body = body[5 + length :]
+        return answer, trailers
+
+
+@asynccontextmanager
+async def running(engines: Engines, echo: EchoServices, folder: Path, **changes: Any) -> AsyncIterator[RunningEdge]:
+    """Run an Envoy with its own ports; `changes` replace settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = PortBook(folder / "ports.json")
+    keys = engines.s3_credentials("edge")
+    usual: dict[str, Any] = {
+        "listen_host": "127.0.0.1",
+        "listen_port": ports.take("edge"),
+        "admin_port": ports.take("admin"),
+        "keys_port": ports.take("keys"),
+        "tls_dir": engines.tls_dir("edge"),
+        "upstreams": {context: [("127.0.0.1", port)] for context, port in echo.ports.items()},
+        "store": ("127.0.0.1", engines.s3_port),
+        "store_access_key": keys.access_key,
+        "store_secret_key": keys.secret_key,
+        "web_root": folder / "web",
+        # Tests ask faster than people.
+        "requests_per_second": 100_000,
+        "burst": 100_000,
+    }
+    settings = EdgeSettings(**(usual | changes))
+    configuration = folder / "envoy.json"
+    configuration.write_text(json.dumps(render(settings)))
+    log = folder / "envoy.log"
+    argv = [envoy_binary(), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
+    argv += ["--concurrency", "1", "--file-flush-interval-msec", "100"]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(argv, stdout=stream, stderr=stream)  # noqa: ASYNC220, S603 (our own arguments)
+    address = f"127.0.0.1:{settings.listen_port}"
+    scheme = "https" if settings.certificate else "http"
+    trust = ssl.create_default_context(cafile=settings.certificate.parent / "ca.crt") if settings.certificate else True
+    try:
+        async with (
+            httpx.AsyncClient(base_url=f"{scheme}://{address}", timeout=20, verify=trust) as http,
+            grpc.aio.insecure_channel(address) as channel,
+        ):
+            edge = RunningEdge(settings, log, http, channel, process)
+            await _ready(edge)
+            yield edge
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _ready(edge: RunningEdge) -> None:
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            if edge.process.poll() is not None:
+                raise RuntimeError(f"Envoy has ended:\n{edge.log.read_text()}")
+            try:
+                healthy = (await edge.ask("GET", "/healthz")).status == 200
+                fetched = await edge.stats("jwks_fetch_success")
+                if healthy and fetched.get("http.edge.jwt_authn.jwks_fetch_success", 0) >= KEY_SETS:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def contract() -> Contract:
+    """Read the contracts that the edge serves."""
+    return Contract.read(EdgeSettings.descriptors)
