@@ -185,8 +185,8 @@ class History:
         """List what a user has heard, the newest first."""
         columns = playback_history.c
         statement = select(playback_history).where(columns.user_id == user_id)
-        if request.after:
-            statement = statement.where(columns.id < int(request.after[0]))
+        if after := request.keyset(int):
+            statement = statement.where(columns.id < after[0])
         rows = await self._connection.execute(statement.order_by(columns.id.desc()).limit(request.limit))
         page = request.page(rows.all(), lambda row: (row.id,))
         return Page([_play(row) for row in page.rows], page.next_token)

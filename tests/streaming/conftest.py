@@ -1,0 +1,105 @@
+"""The streaming service of this worker, beside the real user and catalog services."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from services.common.db import driver_url
+from services.streaming import __main__ as streaming_main
+from services.streaming.settings import Settings
+from spotilike.streaming.v1.history_service_pb2_grpc import HistoryServiceStub
+from spotilike.streaming.v1.playback_service_pb2_grpc import PlaybackServiceStub
+from tests.streaming.listener import Listener
+from tests.streaming.shelf import Shelf
+from tests.support.catalog import Edge, Rows
+from tests.support.databases import Databases
+from tests.support.engines import Engines
+from tests.support.services import RunningService, SignUp, listeners, run
+
+TIMEOUT_SECONDS = 90.0
+
+SettingsOf = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session")
+async def shelf(edge: Edge, catalog_rows: Rows, sign_up: SignUp) -> Shelf:
+    """Return the tracks that can be heard."""
+    account = await sign_up()
+    artist = await edge.artist(account)
+    return Shelf(edge, catalog_rows, account, artist, await edge.album(account, artist))
+
+
+@pytest.fixture(scope="session")
+def closed_port() -> str:
+    """Return an address at which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{unused.getsockname()[1]}"
+
+
+@pytest.fixture
+def hanging_port() -> Iterator[str]:
+    """Return an address that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        yield f"127.0.0.1:{silent.getsockname()[1]}"
+
+
+@pytest.fixture(scope="session")
+async def settings_of(
+    engines: Engines, databases: Databases, user: RunningService, catalog: RunningService
+) -> SettingsOf:
+    """Return a function that makes settings of a streaming service; all of them share keys and database."""
+    values: dict[str, Any] = {
+        **listeners(engines, "streaming"),
+        "database_url": await databases.url("streaming"),
+        "user_internal": user.internal_address,
+        "catalog_internal": catalog.internal_address,
+        "key_encryption_secret": Fernet.generate_key().decode(),
+        "playback_timeout_seconds": TIMEOUT_SECONDS,
+        "sweep_seconds": 0.1,
+    }
+    return lambda **changed: Settings(**values | changed)
+
+
+@pytest.fixture(scope="session")
+async def streaming(engines: Engines, settings_of: SettingsOf) -> AsyncIterator[RunningService]:
+    """Return the streaming service of this worker."""
+    running = await run(streaming_main.wire(settings_of()), engines)
+    yield running
+    await running.process.stop()
+
+
+@pytest.fixture(scope="session")
+async def rows(databases: Databases) -> AsyncIterator[Rows]:
+    """Return a function that runs SQL as the owner of the tables."""
+    engine = create_async_engine(driver_url(await databases.url("streaming", "owner")))
+
+    async def execute(sql: str, **values: Any) -> Any:
+        async with engine.begin() as connection:
+            result = await connection.execute(text(sql), values)
+            return result.all() if result.returns_rows else []
+
+    yield execute
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def someone(sign_up: SignUp, streaming: RunningService, rows: Rows) -> Callable[[], Awaitable[Listener]]:
+    """Return a function that makes somebody new who wants to listen, who calls as the edge does."""
+    playbacks, history = streaming.public(PlaybackServiceStub), streaming.public(HistoryServiceStub)
+
+    async def make() -> Listener:
+        return Listener(await sign_up(), playbacks, history, rows)
+
+    return make
+
+
+@pytest.fixture
+async def listener(someone: Callable[[], Awaitable[Listener]]) -> Listener:
+    """Return somebody new who wants to listen."""
+    return await someone()
