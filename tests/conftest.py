@@ -1,6 +1,7 @@
 """Fixtures which all tests may use: the engines of this run and the databases of this worker."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,15 @@ def streams(engines: Engines) -> Engines:
 def installation(test_run: Run) -> Installation:
     """Return the run's whole installation: `up --detach` in a folder of its own."""
     return start(test_run)
+
+
+@pytest.fixture(scope="session")
+def quiet_installation() -> Iterator[Installation]:
+    """Return an installation with one worker, for tests that kill its parts or measure them.
+
+    These tests are marked `xdist_group("quiet")`, so that one worker runs them one after the other.
+    """
+    run = Run.begin()
+    yield start(run, "--workers", "1")
+    stop(run)
+    run.end()

@@ -2,11 +2,8 @@
 
 import time
 
-import psycopg
 import pytest
 
-from cli.engines.data import DataFolder
-from cli.engines.engines import Engines
 from tests.e2e.song import Listener, hear
 from tests.support import audio
 
@@ -39,16 +36,9 @@ def test_the_newest_master_wins_in_whatever_order_they_are_finished(installation
     assert retired(installation, track) == {folder(installation, jobs[0])}
 
 
-def query(installation, context, sql, value):
-    """Read a database as its owner."""
-    postgres = Engines.at(DataFolder(installation.data)).postgres
-    with psycopg.connect(postgres.url(f"{context}_owner", f"{context}_db")) as connection:
-        return connection.execute(sql, [value]).fetchall()
-
-
 def folder(installation, job):
     """Return the folder that a job made."""
-    found = query(installation, "processing", "SELECT folder FROM processing_jobs WHERE id = %s", job[5:])
+    found = installation.rows("processing", "SELECT folder FROM processing_jobs WHERE id = %s", job[5:])
     return found[0][0]
 
 
@@ -57,7 +47,7 @@ def retired(installation, track):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         sql = "SELECT folder FROM retired_folders WHERE track_id = %s"
-        if rows := query(installation, "processing", sql, track.removeprefix("tracks/")):
+        if rows := installation.rows("processing", sql, track.removeprefix("tracks/")):
             return {row[0] for row in rows}
         time.sleep(0.1)
     return set()

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
-from cli.engines.data import ROOT
+import psycopg
+
+from cli.engines.data import ROOT, DataFolder
 from cli.engines.ports import is_free
+from cli.engines.running import running_postgres
 from tests.support.engines import Run
 
 _START_SECONDS = 120
@@ -37,6 +40,12 @@ class Installation:
         """Return what `status --json` says."""
         answer: dict[str, Any] = json.loads(self.command("status", "--json").stdout)
         return answer
+
+    def rows(self, context: str, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        """Read the database of a context as its owner."""
+        url = running_postgres(DataFolder(self.data)).url(f"{context}_owner", f"{context}_db")
+        with psycopg.connect(url, connect_timeout=3) as connection:
+            return connection.execute(query, values).fetchall()
 
     def part(self, name: str) -> dict[str, Any]:
         """Return the state of one part."""
