@@ -184,8 +184,9 @@ class NewUpload:
 
 @dataclass(frozen=True)
 class ArrivedPart:
-    """A part that the object store has."""
+    """A copy of a part that the object store has."""
 
+    number: int
     size_bytes: int
     etag: str
 
@@ -215,16 +216,19 @@ class Upload:
         for number, start in enumerate(range(0, max(self.size_bytes, 1), self.part_size_bytes), 1):
             yield number, min(self.part_size_bytes, self.size_bytes - start)
 
-    def missing(self, arrived: Mapping[int, ArrivedPart], sent: Mapping[int, str]) -> list[int]:
+    def missing(self, arrived: Collection[ArrivedPart], sent: Mapping[int, str]) -> list[int]:
         """Name the parts that have not arrived whole, or not as the client sent them (`sent`: number to tag)."""
-        whole = {
-            number
-            for number, size in self.parts()
-            if number in arrived
-            and arrived[number].size_bytes == size
-            and arrived[number].etag == sent.get(number, "").strip('"')
-        }
-        return [number for number, _ in self.parts() if number not in whole]
+        return [
+            number for number, size in self.parts() if ArrivedPart(number, size, sent.get(number, "")) not in arrived
+        ]
+
+    def arrived_tag(self, number: int, size_bytes: int, arrived: Collection[ArrivedPart]) -> str:
+        """Answer the entity tag of a part that need not be sent again; empty when it does.
+
+        A part that was sent more than once may have several copies, and nothing says which is the last one.
+        """
+        tags = {part.etag for part in arrived if (part.number, part.size_bytes) == (number, size_bytes)}
+        return tags.pop() if len(tags) == 1 else ""
 
 
 def draft_key(track_id: UUID) -> str:

@@ -32,23 +32,20 @@ class Masters:
             upload.source_bucket, upload.source_key, upload.multipart_id, number, life
         )
 
-    async def arrived(self, upload: Upload) -> Mapping[int, ArrivedPart]:
+    async def arrived(self, upload: Upload) -> frozenset[ArrivedPart]:
         """Look which parts have arrived."""
         try:
-            parts = await self._storage.parts(upload.source_bucket, upload.source_key, upload.multipart_id)
+            return await self._parts(upload)
         except Missing:
             return await self._parts_of_whole(upload)
-        return {part.number: ArrivedPart(part.size_bytes, part.etag) for part in parts}
 
     async def assemble(self, upload: Upload, sent: Mapping[int, str]) -> None:
         """Make the master of its parts, unless it is whole already; refuses with the parts that are missing."""
-        where = (upload.source_bucket, upload.source_key, upload.multipart_id)
         try:
-            parts = await self._storage.parts(*where)
-            arrived = {part.number: ArrivedPart(part.size_bytes, part.etag) for part in parts}
-            if missing := upload.missing(arrived, sent):
+            if missing := upload.missing(await self._parts(upload), sent):
                 raise upload_incomplete(missing)
-            await self._storage.close_multipart(*where, [Part(part.number, part.etag) for part in parts])
+            parts = [Part(number, sent[number]) for number, _ in upload.parts()]
+            await self._storage.close_multipart(upload.source_bucket, upload.source_key, upload.multipart_id, parts)
         except Missing:
             # Somebody closed it before: another call, or this one before a crash kept it from being written down.
             if not await self._parts_of_whole(upload):
@@ -63,12 +60,16 @@ class Masters:
         """Raise when masters cannot be taken in."""
         await self._storage.ping(self.bucket)
 
-    async def _parts_of_whole(self, upload: Upload) -> Mapping[int, ArrivedPart]:
+    async def _parts(self, upload: Upload) -> frozenset[ArrivedPart]:
+        parts = await self._storage.parts(upload.source_bucket, upload.source_key, upload.multipart_id)
+        return frozenset(ArrivedPart(part.number, part.size_bytes, part.etag) for part in parts)
+
+    async def _parts_of_whole(self, upload: Upload) -> frozenset[ArrivedPart]:
         """Answer all parts, under the tag of the whole, when the master is whole; otherwise none."""
         try:
             whole = await self._storage.stat(upload.source_bucket, upload.source_key)
         except Missing:
-            return {}
+            return frozenset()
         if whole.size_bytes != upload.size_bytes:
-            return {}
-        return {number: ArrivedPart(size, whole.etag) for number, size in upload.parts()}
+            return frozenset()
+        return frozenset(ArrivedPart(number, size, whole.etag) for number, size in upload.parts())

@@ -26,6 +26,8 @@ from spotilike.catalog.v1.artist_pb2 import Artist
 from spotilike.catalog.v1.artist_service_pb2 import CreateArtistRequest
 from spotilike.catalog.v1.artist_service_pb2_grpc import ArtistServiceStub
 from spotilike.catalog.v1.genre_service_pb2_grpc import GenreServiceStub
+from spotilike.catalog.v1.manager_pb2 import Manager
+from spotilike.catalog.v1.manager_service_pb2 import CreateManagerRequest
 from spotilike.catalog.v1.manager_service_pb2_grpc import ManagerServiceStub
 from spotilike.catalog.v1.track_pb2 import Track
 from spotilike.catalog.v1.track_service_pb2 import CreateTrackRequest, GetTrackRequest
@@ -122,6 +124,11 @@ class Edge:
         request = CreateArtistRequest(artist=Artist(display_name=display_name))
         return (await self.artists.CreateArtist(request, metadata=account.metadata)).name
 
+    async def manager(self, artist: str, owner: Account, account: Account, *permissions: Any) -> None:
+        """Let `account` manage an artist, with `permissions`."""
+        manager = Manager(user=account.name, permissions=permissions)
+        await self.managers.CreateManager(CreateManagerRequest(parent=artist, manager=manager), metadata=owner.metadata)
+
     async def album(self, account: Account, artist: str, day: Date = LONG_AGO, title: str = "Innuendo") -> str:
         """Make an album and answer its name."""
         request = CreateAlbumRequest(album=Album(artist=artist, title=title, release_date=day))
@@ -198,12 +205,25 @@ class Studio:
     album: str
 
 
+@pytest.fixture(scope="session")
+async def owner(sign_up: SignUp) -> Account:
+    """Return the account behind every studio."""
+    account: Account = await sign_up()
+    return account
+
+
+@pytest.fixture(scope="session")
+async def stranger(sign_up: SignUp) -> Account:
+    """Return somebody who manages nothing."""
+    account: Account = await sign_up()
+    return account
+
+
 @pytest.fixture
-async def studio(edge: Edge, sign_up: SignUp) -> Studio:
+async def studio(edge: Edge, owner: Account) -> Studio:
     """Return a new studio."""
-    account = await sign_up()
-    artist = await edge.artist(account)
-    return Studio(account, artist, await edge.album(account, artist))
+    artist = await edge.artist(owner)
+    return Studio(owner, artist, await edge.album(owner, artist))
 
 
 class Processing:

@@ -1,7 +1,7 @@
 """Uploads of masters on the wire."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from uuid import uuid4
 
@@ -144,16 +144,11 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         return shown
 
     async def _part(
-        self, upload: Upload, number: int, size: int, arrived: Mapping[int, ArrivedPart]
+        self, upload: Upload, number: int, size: int, arrived: Collection[ArrivedPart]
     ) -> upload_pb2.Upload.Part:
-        part = upload_pb2.Upload.Part(number=number, size_bytes=size)
-        found = arrived.get(number)
-        if found is not None and found.size_bytes == size:
-            part.uploaded = True
-            part.etag = found.etag
-        else:
-            part.url = await self._masters.url(upload, number)
-        return part
+        etag = upload.arrived_tag(number, size, arrived)
+        url = "" if etag else await self._masters.url(upload, number)
+        return upload_pb2.Upload.Part(number=number, size_bytes=size, uploaded=bool(etag), etag=etag, url=url)
 
 
 async def _complete(tx: Transaction, upload: Upload, sha256: str) -> None:
@@ -174,7 +169,7 @@ def _sent(request: CompleteUploadRequest, upload: Upload) -> Mapping[int, str]:
             wrong.append(errors.Violation(f"parts[{place}].number", f"has to be at most {len(numbers)}"))
         elif part.number in sent:
             wrong.append(errors.Violation(f"parts[{place}].number", "is named twice"))
-        sent[part.number] = part.etag
+        sent[part.number] = part.etag.strip('"')
     if wrong:
         raise errors.InvalidFields(*wrong)
     return sent
