@@ -174,11 +174,16 @@ STYLES: Mapping[str, Style] = {
 }
 
 
+def seconds(song: Song) -> float:
+    """Return how long a song is, with the time in which its last notes fade."""
+    return song.bars * STYLES[song.style].beats * 60 / song.tempo + _TAIL_SECONDS
+
+
 def perform(song: Song) -> Samples:
     """Return the song as stereo samples; the same song is always the same."""
     style = STYLES[song.style]
     beat = 60 / song.tempo
-    mix = Mix(song.bars * style.beats * beat + _TAIL_SECONDS)
+    mix = Mix(seconds(song))
     melody = np.random.default_rng(list(song.title.encode()))
     for number in range(song.bars):
         style.play(mix, Bar(song, number, style.beats, beat, number * style.beats * beat), melody)

@@ -3,10 +3,10 @@
 import asyncio
 import concurrent.futures
 import multiprocessing
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import httpx
 import typer
 
 from cli.engines.data import DataFolder
@@ -29,6 +29,8 @@ def seed(data: DataFolder) -> None:
         asyncio.run(_publish(data, url, password))
     except Refused as refused:
         raise Problem(f"The API refused the demo: {refused}") from refused
+    except httpx.HTTPError as error:
+        raise Problem(f"{url} stopped answering: when it is back, run seed again and it goes on.") from error
     typer.echo(f"\nThe demo is at {url}. All accounts have the password {password}")
     for artist in ARTISTS:
         typer.echo(f"  {artist.email:<32} manages {artist.name}")
@@ -36,10 +38,10 @@ def seed(data: DataFolder) -> None:
 
 
 async def _publish(data: DataFolder, url: str, password: str) -> None:
-    workers = os.cpu_count() or 1
     # Not forked: this process has threads and an event loop.
     spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn) as studio:
+    studio = concurrent.futures.ProcessPoolExecutor(mp_context=spawn)
+    try:
         async with Api.client(url, data.tls / "ca" / "ca.crt") as client:
             anyone = Api(client)
             genres = {item["displayName"]: item["name"] async for item in anyone.items("/v1/genres", "genres")}
@@ -52,6 +54,8 @@ async def _publish(data: DataFolder, url: str, password: str) -> None:
                 for album in artist.albums
             ]
             await asyncio.gather(*(release.publish() for release in releases))
+    finally:
+        studio.shutdown(cancel_futures=True)
 
 
 async def _sign_in(anyone: Api, email: str, username: str, password: str) -> Api:
