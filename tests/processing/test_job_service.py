@@ -17,6 +17,7 @@ from spotilike.processing.v1.job_service_pb2 import GetJobRequest, ListJobsReque
 from spotilike.processing.v1.job_service_pb2_grpc import JobServiceStub
 from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.support.catalog import Studio
 from tests.support.processing import processing_settings, until
 from tests.support.services import PASSWORD, bearer, error_info, retry_seconds, run
 
@@ -38,6 +39,14 @@ async def admin(user, sign_up, databases):
         await connection.execute(grant, [account.id])
     request = CreateSessionRequest(email=account.email, password=PASSWORD)
     return bearer((await user.public(SessionServiceStub).CreateSession(request)).access_token)
+
+
+@pytest.fixture
+async def studio(edge, sign_up):
+    """Return a new artist with an owner who has no other: their list of jobs is this test's."""
+    account = await sign_up()
+    artist = await edge.artist(account)
+    return Studio(account, artist, await edge.album(account, artist))
 
 
 async def uploaded(intake, edge, studio):
