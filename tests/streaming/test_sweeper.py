@@ -93,6 +93,25 @@ async def test_a_last_report_and_a_timeout_at_once_make_one_play(shelf, listener
     assert sorted(row.play_id for row in written) == sorted(play_id(playback) for playback in playbacks)
 
 
+async def test_closing_a_playback_twice_at_once_makes_one_play(shelf, listener, rows, settings_of):
+    """The state is compared where it is set; nobody has to hold a lock."""
+    playback = await listener.start(await shelf.add())
+    await listener.let_pass(10)
+    await listener.report(playback, 1, (0, 10))
+    database = Database(settings_of())
+    store = Store(database)
+
+    async def close():
+        async with store.begin() as tx:
+            await tx.playbacks.close(play_id(playback))
+
+    await asyncio.gather(*(close() for _ in range(8)))
+    await database.close()
+
+    written = await rows("SELECT listened_sec FROM playback_history WHERE user_id = :user", user=listener.account.id)
+    assert [row.listened_sec for row in written] == [10]
+
+
 async def test_a_playback_that_is_renewed_goes_on(shelf, listener, someone):
     """A paused player keeps its playback by asking for tokens."""
     renewed, silent = await listener.start(await shelf.add()), await someone()
