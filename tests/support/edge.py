@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,19 +62,35 @@ class RunningEdge:
         response = await self.http.request(method, path, **arguments)
         return Answer(response.status_code, response.headers, response.content)
 
-    async def ask_raw(self, request: str) -> Answer:
-        """Send a request byte by byte, as no decent client would; the first line is all that must be given."""
+    async def ask_raw(self, request: str, chunks: Iterable[bytes] = ()) -> Answer:
+        """Send a request byte by byte, as no decent client would: its first line and headers, then `chunks`."""
         reader, writer = await asyncio.open_connection(self.settings.listen_host, self.settings.listen_port)
         first, _, rest = request.partition("\r\n")
-        head = f"{first} HTTP/1.1\r\nHost: spotilike\r\nConnection: close\r\n{rest}\r\n"
-        writer.write(head.encode("latin-1"))
+        writer.write(f"{first} HTTP/1.1\r\nHost: spotilike\r\n{rest}\r\n".encode("latin-1"))
+
+        async def send() -> None:
+            for chunk in chunks:
+                writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                await writer.drain()
+
+        sending = asyncio.create_task(send())
         async with asyncio.timeout(READY_SECONDS):
-            answer = await reader.read()
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+        sending.cancel()
         writer.close()
-        head_bytes, _, body = answer.partition(b"\r\n\r\n")
-        lines = head_bytes.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-        return Answer(int(lines[0].split(" ")[1]), headers, body)
+        return Answer(int(head[0].split(" ")[1]), headers, body)
+
+    async def log_entry(self, mark: str) -> dict[str, Any]:
+        """Wait for the line of the access log that contains `mark`."""
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                for line in self.log.read_text().splitlines():
+                    if line.startswith("{") and mark in line:
+                        entry: dict[str, Any] = json.loads(line)
+                        return entry
+                await asyncio.sleep(0.05)
 
     async def stats(self, pattern: str) -> dict[str, int]:
         """Read counters from Envoy's own interface."""

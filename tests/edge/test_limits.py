@@ -1,0 +1,192 @@
+"""What the edge believes, how much it takes, and what its refusals look like."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from google.rpc import status_pb2
+
+from tests.support.echo_services import EchoServices
+from tests.support.edge import RunningEdge, running
+from tests.support.engines import Engines
+
+MEBIBYTE = 1 << 20
+LIST_TRACKS = "/spotilike.catalog.v1.TrackService/ListTracks"
+
+TRUSTED = {
+    "x-spotilike-client-address": "203.0.113.9",
+    "x-spotilike-user": "admin",
+    "x-envoy-external-address": "203.0.113.9",
+    "x-envoy-original-method": "GET",
+    "x-envoy-original-path": "/admin",
+    "x-envoy-upstream-rq-timeout-ms": "1",
+    "x-envoy-retry-on": "5xx",
+    "x-envoy-max-retries": "9",
+    "x-amz-copy-source": "/uploads/a",
+    "x-forwarded-client-cert": "URI=spiffe://spotilike.local/user",
+}
+
+
+async def test_headers_that_services_trust_cannot_be_sent(edge: RunningEdge, echo: EchoServices, bearer):
+    """On no protocol; only the client's real address arrives."""
+    mark = uuid4().hex
+    sent = {**TRUSTED, **bearer, "x-mark": mark, "x-forwarded-for": "203.0.113.9"}
+    assert (await edge.ask("GET", "/v1/tracks", headers=sent)).status == 200
+    await edge.channel.unary_unary(LIST_TRACKS)(b"", metadata=[*sent.items()], timeout=4)
+    await edge.grpc_web(LIST_TRACKS, status_pb2.Status(), sent)
+    calls = echo.seen(mark)
+    assert len(calls) == 3
+    for call in calls:
+        assert call.metadata["x-spotilike-client-address"] == "127.0.0.1"
+        believed = {name: call.metadata.get(name) for name in TRUSTED if name != "x-spotilike-client-address"}
+        believed.pop("x-envoy-original-method")  # The transcoder's own note; it holds the real method.
+        believed.pop("x-envoy-original-path")
+        assert not set(believed.values()) & set(TRUSTED.values()), believed
+
+
+async def test_a_client_says_what_it_is(edge: RunningEdge, echo: EchoServices):
+    """Sessions are shown by it."""
+    mark = uuid4().hex
+    await edge.ask("GET", "/v1/tracks", headers={"user-agent": "Radio/9", "x-mark": mark})
+    [call] = echo.seen(mark)
+    assert "Radio/9" in call.metadata["user-agent"]
+
+
+async def test_behind_a_proxy_of_ours_its_word_counts(
+    engines: Engines, echo: EchoServices, tmp_path: Path, web_root: Path
+):
+    """The last address that our proxy noted, not the first, which the client wrote."""
+    async with running(engines, echo, tmp_path, web_root=web_root, trusted_proxies=1) as edge:
+        mark = uuid4().hex
+        headers = {"x-mark": mark, "x-forwarded-for": "203.0.113.9, 198.51.100.7"}
+        await edge.ask("GET", "/v1/tracks", headers=headers)
+        [call] = echo.seen(mark)
+        assert call.metadata["x-spotilike-client-address"] == "198.51.100.7"
+
+
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/users", "/nothing"])
+async def test_a_body_over_a_mebibyte_is_refused(edge: RunningEdge, path):
+    """Announced or not."""
+    answer = await edge.ask_raw(f"POST {path}\r\nContent-Type: application/json\r\nContent-Length: {MEBIBYTE + 1}\r\n")
+    assert (answer.status, answer.reason) == (413, "BODY_TOO_LARGE")
+    answer = await edge.ask_raw(
+        f"POST {path}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n", itertools.repeat(bytes(65536))
+    )
+    assert answer.status in ((413,) if path.startswith("/v1/") else (413, 404))
+
+
+async def test_a_large_grpc_message_is_refused_in_its_own_way(edge: RunningEdge):
+    """With trailers."""
+    _, trailers = await edge.grpc_web(LIST_TRACKS, status_pb2.Status(message="x" * 2 * MEBIBYTE), {})
+    assert trailers["grpc-status"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("x-large: " + "a" * 40_000, 431),
+        ("\r\n".join(f"x-{number}: 1" for number in range(150)), 431),
+        ("x_underscore: 1", 400),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", 400),
+        ("Content-Length: 5\r\nContent-Length: 6", 400),
+        ("no colon", 400),
+        ("x-null: a\0b", 400),
+    ],
+    ids=["large", "many", "underscore", "two lengths", "different lengths", "no colon", "null"],
+)
+async def test_odd_headers_are_refused(edge: RunningEdge, headers, status):
+    """Two readers of a message must not see two messages."""
+    answer = await edge.ask_raw(f"GET /v1/tracks\r\n{headers}\r\n")
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/tracks/..%2fusers", "/v1%2ftracks", "/v1/tracks%5c..", "/v1\\..\\tracks%2F"],
+)
+async def test_hidden_slashes_are_refused(edge: RunningEdge, path):
+    """They would be slashes to the next reader."""
+    answer = await edge.ask_raw(f"GET {path}\r\n")
+    assert (answer.status, answer.reason) == (400, "REQUEST_MALFORMED")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/artists/../users/me", "/v1/./users/me", "//v1//users//me", "/v1/%75sers/me", "/v1/x/%2e%2e/users/me"],
+)
+async def test_another_spelling_of_a_path_is_decided_alike(edge: RunningEdge, bearer, path):
+    """A token is needed however the path is written."""
+    answer = await edge.ask_raw(f"GET {path}\r\n")
+    assert (answer.status, answer.reason) == (401, "TOKEN_MISSING")
+    answer = await edge.ask_raw(f"GET {path}\r\nauthorization: {bearer['authorization']}\r\n")
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "word"),
+    [
+        ("GET", "/v1/tracks?unknown=1", b"", "unknown"),
+        ("GET", "/v1/tracks?pageSize=many", b"", "page"),
+        ("POST", "/v1/sessions", b"{", "brace"),
+        ("POST", "/v1/sessions", b'{"email": {}}', "email"),
+        ("POST", "/v1/sessions", b"[]", ""),
+        ("POST", "/v1/sessions", b"\xff\xfe", ""),
+    ],
+)
+async def test_a_request_that_cannot_be_read_is_refused(edge: RunningEdge, method, path, content, word):
+    """The sentence says what is wrong with it."""
+    answer = await edge.ask(method, path, content=content, headers={"content-type": "application/json"})
+    assert (answer.status, answer.reason) == (400, "REQUEST_MALFORMED")
+    assert word in answer.body.decode()
+
+
+async def test_fields_of_tomorrow_in_a_body_are_ignored(edge: RunningEdge):
+    """Newer clients may talk to an older server."""
+    answer = await edge.ask("POST", "/v1/sessions", json={"email": "a@example.org", "tomorrow": 1})
+    assert answer.status == 200
+
+
+async def test_nobody_waits_forever_for_a_request(edge: RunningEdge):
+    """A client that stops in the middle of its headers is sent away."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.settings.listen_port)
+    writer.write(b"GET /v1/tracks HTTP/1.1\r\nHost: a\r\n")
+    async with asyncio.timeout(15):
+        answer = await reader.read()
+    assert answer == b"" or b" 408 " in answer.split(b"\r\n")[0]
+    writer.close()
+
+
+async def test_readiness_is_told_in_json(edge: RunningEdge):
+    """Probes read the status, people the body."""
+    answer = await edge.ask("GET", "/healthz")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.body == b'{"status":"SERVING"}\n'
+
+
+@pytest.fixture
+async def strict(engines: Engines, echo: EchoServices, web_root: Path, tmp_path: Path) -> AsyncIterator[RunningEdge]:
+    """Return an edge that lets few requests through."""
+    changes = {"web_root": web_root, "requests_per_second": 1, "burst": 20}
+    async with running(engines, echo, tmp_path, **changes) as edge:
+        yield edge
+
+
+async def test_one_address_cannot_send_without_end(strict: RunningEdge):
+    """It is told when to come back; probes always pass."""
+    answers = [await strict.ask("GET", "/v1/tracks") for _ in range(40)]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert len(refused) >= 10
+    assert (refused[0].reason, refused[0].headers["retry-after"]) == ("RATE_LIMITED", "1")
+    assert b"RetryInfo" in refused[0].body
+    _, trailers = await strict.grpc_web(LIST_TRACKS, status_pb2.Status(), {})
+    assert trailers["grpc-status"] == "8"
+    assert (await strict.ask("GET", "/healthz")).status == 200
+
+
+async def test_envoys_own_interface_is_not_served(edge: RunningEdge):
+    """Its port is another one, on loopback."""
+    for path in ("/stats", "/config_dump", "/quitquitquit", "/server_info"):
+        assert (await edge.ask("GET", path)).status == 404
