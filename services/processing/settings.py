@@ -32,8 +32,8 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """Another FFmpeg than the bundled one."""
     longest_master_seconds: int = 7200
     """Music in a master, at most."""
-    encoder_memory_bytes: int = 1 << 30
-    """Address space of one FFmpeg, at most."""
+    encoder_memory_bytes: int = 512 << 20
+    """Memory that one FFmpeg may touch, in bytes."""
     lease_seconds: float = 10.0
     """How long a silent worker keeps its job, in seconds."""
     heartbeat_seconds: float = 2.5
