@@ -259,7 +259,7 @@ class Processing:
         event = events.new("tracks/test", fact).SerializeToString()
         for _ in range(times):
             await jetstream.publish(subject, event)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 state = await jetstream.consumer_info("PROCESSING", "catalog")
                 if state.num_pending == 0 and state.num_ack_pending == 0:

@@ -1,0 +1,156 @@
+"""Nothing that was accepted is lost, whatever happens to the broker."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from google.protobuf.message import Message
+from sqlalchemy import text
+
+from services.catalog import __main__ as catalog_main
+from services.catalog.tables import outbox, request_ids
+from services.common import retention
+from services.common.db import Database
+from services.common.settings import DatabaseSettings
+from spotilike.catalog.v1.track_pb2 import Track
+from spotilike.events.v1.catalog_events_pb2 import TrackUploaded
+from spotilike.events.v1.event_pb2 import Event
+from tests.support.catalog import Edge, catalog_settings
+from tests.support.services import run
+
+
+@pytest.fixture
+def announced(catalog_rows):
+    """Return a function that lists the announcements of an upload: event id, fact, whether it was published."""
+
+    async def read(upload):
+        rows = await catalog_rows("SELECT * FROM outbox WHERE subject = 'spotilike.catalog.track_uploaded' ORDER BY id")
+        found = []
+        for row in rows:
+            fact = TrackUploaded()
+            assert Event.FromString(row.payload).payload.Unpack(fact)
+            if f"jobs/{fact.job}" == upload.job:
+                found.append((row.event_id, fact, row.published_at is not None))
+        return found
+
+    return read
+
+
+async def until(condition):
+    """Wait for a condition, and answer what made it true."""
+    async with asyncio.timeout(10):
+        while not (answer := await condition()):
+            await asyncio.sleep(0.02)
+        return answer
+
+
+def long_ago(upload):
+    """Name the upload and set its announcement back."""
+    return {
+        "sql": "UPDATE uploads SET announced_at = now() - interval '61 seconds' WHERE id = :id",
+        "id": upload.name.split("/")[1],
+    }
+
+
+async def test_a_master_without_an_outcome_is_announced_again_until_there_is_one(
+    edge, studio, processing_facts, announced, catalog_rows
+):
+    """With the same job and another event id, but not before its time."""
+    track = (await edge.track(studio.account, studio.album)).name
+    upload = await edge.upload(studio.account, track)
+    early = await edge.upload(studio.account, track)
+
+    for times in (2, 3):
+        await catalog_rows(**long_ago(upload))
+
+        async def again(times=times):
+            return len(await announced(upload)) == times
+
+        await until(again)
+
+    told = await announced(upload)
+    assert len({event_id for event_id, _, _ in told}) == 3
+    facts: list[Message] = [fact for _, fact, _ in told]
+    assert facts == [facts[0]] * 3
+    assert len(await announced(early)) == 1
+
+    await processing_facts.completed(upload, 1, f"{track}/a")
+    await processing_facts.failed(early, 2)
+    for done in (upload, early):
+        await catalog_rows(**long_ago(done))
+    witness = await edge.upload(studio.account, track)
+    await catalog_rows(**long_ago(witness))
+
+    async def swept():
+        return len(await announced(witness)) == 2
+
+    await until(swept)
+    assert (len(await announced(upload)), len(await announced(early))) == (3, 1)
+
+
+async def test_what_was_announced_leaves_for_the_broker(edge, studio, announced):
+    """The relay marks it when the broker has it."""
+    upload = await edge.upload(studio.account, (await edge.track(studio.account, studio.album)).name)
+
+    async def published():
+        return [known for _, _, known in await announced(upload)] == [True]
+
+    await until(published)
+
+
+@asynccontextmanager
+async def without_broker(engines, user, database_url):
+    """Run a catalog whose broker does not answer."""
+    settings = catalog_settings(engines, user, database_url, nats_url="nats://127.0.0.1:1")
+    running = await run(catalog_main.wire(settings), engines)
+    edge = Edge(running, engines.s3_endpoint)
+    yield edge
+    await edge.close()
+    await running.process.stop()
+
+
+async def test_uploads_go_on_while_the_broker_is_away(engines, user, owner, databases):
+    """The service is ready without it, and the outbox waits."""
+    url = await databases.fresh("catalog", "without_broker")
+    async with without_broker(engines, user, url) as edge:
+        album = await edge.album(owner, await edge.artist(owner))
+        track = (await edge.track(owner, album)).name
+
+        await edge.upload(owner, track)
+
+        assert (await edge.shown(owner, track)).state == Track.PROCESSING
+    database = Database(DatabaseSettings(database_url=url))
+    async with database.read() as connection:
+        rows = (await connection.execute(text("SELECT published_at FROM outbox"))).all()
+    await database.close()
+    assert [row.published_at for row in rows] == [None]
+
+
+async def test_rows_of_the_transport_are_removed_when_their_time_is_over(databases):
+    """Published facts after a week, request ids after a day; what was not published stays for ever."""
+    database = Database(DatabaseSettings(database_url=await databases.fresh("catalog", "retention")))
+    async with database.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO outbox (event_id, subject, payload, created_at, published_at)"
+                " SELECT gen_random_uuid(), kind, '', now() - interval '99 days', now() - age::interval FROM"
+                " (VALUES ('old', '8 days'), ('young', '6 days'), ('waiting', NULL)) AS rows (kind, age)"
+            )
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO request_ids (caller, method, request_id, body_hash, created_at)"
+                " SELECT kind, '', gen_random_uuid(), '', now() - age::interval FROM"
+                " (VALUES ('old', '25 hours'), ('young', '23 hours')) AS rows (kind, age),"
+                " generate_series(1, 1500)"
+            )
+        )
+
+    await retention.sweep(database, [retention.published(outbox), retention.repeatable(request_ids)])
+
+    async with database.read() as connection:
+        facts = (await connection.execute(text("SELECT subject FROM outbox ORDER BY 1"))).scalars().all()
+        callers = (await connection.execute(text("SELECT caller, count(*) FROM request_ids GROUP BY 1"))).all()
+    await database.close()
+    assert facts == ["waiting", "young"]
+    assert [tuple(row) for row in callers] == [("young", 1500)]
