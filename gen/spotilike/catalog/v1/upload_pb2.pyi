@@ -122,7 +122,7 @@ class Upload(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the URLs and the upload end; GetUpload gives fresh URLs."""
+        """When the upload ends. A URL ends sooner, as it says itself; GetUpload gives a fresh one."""
 
     def __init__(
         self,
