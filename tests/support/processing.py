@@ -57,7 +57,7 @@ def nats_settings(engines: Engines) -> dict[str, Any]:
     return {"nats_url": engines.nats_url, "nats_seed_file": str(engines.nats_seed_file("processing"))}
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
     """Wait for a condition that is outside this process."""
     async with asyncio.timeout(seconds):
         while not await condition():
@@ -165,7 +165,7 @@ class Workshop:
         assert job is not None
         return job
 
-    async def over(self, job_id: UUID, seconds: float = 30) -> Job:
+    async def over(self, job_id: UUID, seconds: float = 60) -> Job:
         """Wait until a job has ended."""
 
         async def ended() -> bool:
