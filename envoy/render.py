@@ -14,7 +14,6 @@ from typing import Any
 
 from envoy import pages, replies, routes
 from envoy.contract import Contract
-from envoy.headers import header
 from envoy.template import fill
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +73,6 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "method_routes": routes.method_routes(contract),
         "page_routes": pages.page_routes(served),
         "largest_page": max(len(page.content) for page in served),
-        "security_headers": _security_headers(settings),
         "local_replies": replies.mappers(),
         "media_errors": replies.MEDIA_ERRORS,
         "upload_errors": replies.UPLOAD_ERRORS,
@@ -112,18 +110,6 @@ def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:
             },
         },
     }
-
-
-def _security_headers(settings: EdgeSettings) -> list[dict[str, Any]]:
-    """Set what every response carries; pages add their own."""
-    values = {
-        "cross-origin-resource-policy": "same-origin",
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-    }
-    if settings.certificate is not None:
-        values["strict-transport-security"] = "max-age=31536000"
-    return [{"append": header(name, value)} for name, value in values.items()]
 
 
 def main() -> None:

@@ -65,6 +65,7 @@ class Reply:
 TOKEN_MISSING = "jwt_authn_access_denied{Jwt_is_missing}"  # noqa: S105 (Envoy's words for it)
 TOKEN_REFUSED = "jwt_authn_access_denied"  # noqa: S105
 _MEDIA = 'xds.route_name == "media"'
+_REFUSED = "response.code >= 400"
 
 MEDIA_NOT_FOUND = Reply(404, code_pb2.NOT_FOUND, "MEDIA_NOT_FOUND", "There is no such audio.")
 RANGE_UNSATISFIABLE = Reply(
@@ -78,14 +79,14 @@ UPLOAD_URL_INVALID = Reply(
 )
 UPLOAD_NOT_FOUND = Reply(404, code_pb2.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload.")
 REQUEST_MALFORMED = Reply(
-    400, code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED", "The request is not well formed.", when="response.code == 400"
+    400, code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED", "The request is not well formed.", when=_REFUSED
 )
 DEPENDENCY_UNAVAILABLE = Reply(
     503,
     code_pb2.UNAVAILABLE,
     "DEPENDENCY_UNAVAILABLE",
     "A part of the platform is not ready. Try again.",
-    when="response.code in [500, 502, 503]",
+    when="response.code >= 500",
     retry=True,
 )
 
@@ -133,7 +134,6 @@ LOCAL = (
         "The request is not well formed: %LOCAL_REPLY_BODY%",  # the transcoder's words about the client's JSON
         when='response.code == 400 && response.code_details.contains("grpc_json_transcode_failure")',
     ),
-    REQUEST_MALFORMED,
     Reply(
         404,
         code_pb2.NOT_FOUND,
@@ -185,7 +185,6 @@ LOCAL = (
         "The request's headers are too large.",
         when="response.code == 431",
     ),
-    DEPENDENCY_UNAVAILABLE,
     Reply(
         504,
         code_pb2.DEADLINE_EXCEEDED,
@@ -193,6 +192,8 @@ LOCAL = (
         "The call took too long. Try again.",
         when="response.code == 504",
     ),
+    DEPENDENCY_UNAVAILABLE,
+    REQUEST_MALFORMED,
 )
 
 

@@ -2,15 +2,17 @@
 
 import io
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 from minio import Minio
 
+from cli.engines.ports import PortBook
 from tests.edge.conftest import USER
 from tests.support.echo_services import EchoServices, Signer
-from tests.support.edge import RunningEdge
+from tests.support.edge import RunningEdge, running
 from tests.support.engines import Engines
 
 AUDIO = bytes(number * 7 % 256 for number in range(200_000))
@@ -67,15 +69,20 @@ async def test_the_token_may_stand_in_the_path(edge: RunningEdge, folder, token)
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
-    [("bytes=0-0", 0, 0), ("bytes=1000-65535", 1000, 65_535), ("bytes=199999-", 199_999, 199_999)]
-    + [("bytes=-500", 199_500, 199_999), ("bytes=150000-999999", 150_000, 199_999)],
+    ("asked", "expected"),
+    [
+        ("bytes=0-0", slice(0, 1)),
+        ("bytes=1000-65535", slice(1000, 65_536)),
+        ("bytes=199999-", slice(199_999, 200_000)),
+        ("bytes=-500", slice(199_500, 200_000)),
+        ("bytes=150000-999999", slice(150_000, 200_000)),
+    ],
 )
-async def test_a_range_is_equal_byte_by_byte(edge: RunningEdge, folder, headers, asked, first, last):
+async def test_a_range_is_equal_byte_by_byte(edge: RunningEdge, folder, headers, asked, expected):
     """RFC 9110, section 14."""
     answer = await edge.ask("GET", f"/media/audio/{folder}aac.m4a", headers={**headers, "range": asked})
-    assert (answer.status, answer.body) == (206, AUDIO[first : last + 1])
-    assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(AUDIO)}"
+    assert (answer.status, answer.body) == (206, AUDIO[expected])
+    assert answer.headers["content-range"] == f"bytes {expected.start}-{expected.stop - 1}/{len(AUDIO)}"
 
 
 async def test_head_tells_the_length(edge: RunningEdge, folder, headers):
@@ -136,7 +143,9 @@ def bad_tokens(echo: EchoServices, pfx: str) -> dict[str, str]:
         "without end": echo.media.token(pfx=pfx, exp=None),
         "forged": forger.token(pfx=pfx),
         "of the user service": echo.access.token(sub=USER, pfx=pfx),
-        "of the user service in its clothes": echo.access.token(pfx=pfx, iss=echo.media.issuer, aud=echo.media.audience),
+        "of the user service in its clothes": echo.access.token(
+            pfx=pfx, iss=echo.media.issuer, aud=echo.media.audience
+        ),
         "for the API": echo.media.token(pfx=pfx, aud="spotilike"),
     }
 
@@ -214,3 +223,15 @@ async def test_no_token_is_logged(edge: RunningEdge, echo: EchoServices, folder)
     assert (entry["route"], entry["play"], entry["status"]) == ("media", play, 200)
     assert token not in edge.log.read_text()
     assert "secret=1" not in edge.log.read_text()
+
+
+async def test_without_the_store_the_client_is_told_to_come_back(
+    engines: Engines, echo: EchoServices, folder, headers, tmp_path: Path
+):
+    """The API goes on."""
+    nobody = PortBook(tmp_path / "ports.json").take("store")
+    async with running(engines, echo, tmp_path / "edge", store=("127.0.0.1", nobody)) as edge:
+        answer = await edge.ask("GET", f"/media/audio/{folder}aac.m4a", headers=headers)
+        assert (answer.status, answer.reason) == (503, "DEPENDENCY_UNAVAILABLE")
+        assert answer.headers["retry-after"] == "1"
+        assert (await edge.ask("GET", "/v1/tracks")).status == 200

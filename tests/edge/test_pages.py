@@ -1,8 +1,11 @@
 """The player's files, the description of the API, and TLS."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import grpc
+import httpx
 import pytest
 
 from cli.engines.certificates import CertificateAuthority
@@ -106,14 +109,18 @@ async def test_the_api_describes_itself(edge: RunningEdge):
         assert target in document["components"]["schemas"]
 
 
-async def test_tls_speaks_both_versions_of_http(
-    engines: Engines, echo: EchoServices, web_root: Path, tmp_path: Path
-):
-    """For phones on the same network; the browser is told to come back by TLS."""
+async def test_tls_speaks_both_versions_of_http(engines: Engines, echo: EchoServices, tmp_path: Path):
+    """Browsers choose HTTP/2 by ALPN, and gRPC needs it."""
     certificate = CertificateAuthority(engines.shared / "tls").public("127.0.0.1")
-    changes = {"certificate": certificate / "tls.crt", "private_key": certificate / "tls.key", "web_root": web_root}
-    async with running(engines, echo, tmp_path, **changes) as edge:
-        answer = await edge.ask("GET", "/v1/tracks")
-        assert answer.status == 200
-        assert "max-age" in answer.headers["strict-transport-security"]
+    crt, key = certificate / "tls.crt", certificate / "tls.key"
+    async with running(engines, echo, tmp_path, certificate=crt, private_key=key) as edge:
         assert edge.http.base_url.scheme == "https"
+        assert (await edge.ask("GET", "/v1/tracks")).status == 200
+        address = f"127.0.0.1:{edge.settings.listen_port}"
+        credentials = grpc.ssl_channel_credentials((certificate / "ca.crt").read_bytes())
+        async with grpc.aio.secure_channel(address, credentials) as channel:
+            over_tls = dataclasses.replace(edge, channel=channel)
+            assert await over_tls.grpc("/spotilike.catalog.v1.TrackService/ListTracks", {}) == b""
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with httpx.AsyncClient() as plain:
+                await plain.get(f"http://{address}/")

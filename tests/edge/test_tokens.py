@@ -103,7 +103,7 @@ async def test_a_bad_token_is_refused_in_every_protocol(edge: RunningEdge, echo:
     answer = await edge.ask(method, path, headers=headers)
     assert (answer.status, answer.reason) == (401, "TOKEN_INVALID")
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await edge.channel.unary_unary(grpc_path)(b"", metadata=[*headers.items()], timeout=4)
+        await edge.grpc(grpc_path, headers)
     assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
     _, trailers = await edge.grpc_web(grpc_path, status_pb2.Status(), headers)
     assert trailers["grpc-status"] == "16"
@@ -114,7 +114,9 @@ async def test_a_good_token_passes_with_what_it_says(edge: RunningEdge, echo: Ec
     """Services get the token as it is and verify it again."""
     mark = uuid4().hex
     token = good(echo)
-    assert (await edge.ask("GET", "/v1/users/me", headers={"authorization": f"Bearer {token}", "x-mark": mark})).status == 200
+    assert (
+        await edge.ask("GET", "/v1/users/me", headers={"authorization": f"Bearer {token}", "x-mark": mark})
+    ).status == 200
     [call] = echo.seen(mark)
     assert call.metadata["authorization"] == f"Bearer {token}"
     assert jwt.decode(token, options={"verify_signature": False})["sub"] == USER

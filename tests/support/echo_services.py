@@ -154,5 +154,5 @@ def method_descriptors(contract: Contract) -> list[MethodDescriptor]:
     """Find the public RPCs in a pool of their own."""
     pool = descriptor_pool.DescriptorPool()
     for file in FileDescriptorSet.FromString(contract.descriptors).file:
-        pool.Add(file)  # type: ignore[no-untyped-call]  # the stubs forget it
+        pool.Add(file)
     return [pool.FindMethodByName(method.path.lstrip("/").replace("/", ".")) for method in contract.methods]

@@ -100,6 +100,12 @@ class RunningEdge:
             )
         return {stat["name"]: stat["value"] for stat in found.json()["stats"] if "value" in stat}
 
+    async def grpc(self, path: str, metadata: Mapping[str, str]) -> bytes:
+        """Call an RPC with an empty message as gRPC does; raises `grpc.aio.AioRpcError` when it is refused."""
+        call = self.channel.unary_unary(path, lambda sent: sent, lambda received: received)
+        answer: bytes = await call(b"", metadata=[*metadata.items()], timeout=READY_SECONDS)
+        return answer
+
     async def grpc_web(self, path: str, request: Message, metadata: Mapping[str, str]) -> tuple[Answer, dict[str, str]]:
         """Call an RPC as gRPC-Web does; answers the response and the trailers."""
         payload = request.SerializeToString()
@@ -118,9 +124,11 @@ class RunningEdge:
 
 
 @asynccontextmanager
-async def running(engines: Engines, echo: EchoServices, folder: Path, **changes: Any) -> AsyncIterator[RunningEdge]:
-    """Run an Envoy with its own ports; `changes` replace settings."""
-    folder.mkdir(parents=True, exist_ok=True)
+async def running(
+    engines: Engines, echo: EchoServices, folder: Path, ready: int = 200, **changes: Any
+) -> AsyncIterator[RunningEdge]:
+    """Run an Envoy with its own ports until /healthz has answered `ready`; `changes` replace settings."""
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 (a moment, before anything runs)
     ports = PortBook(folder / "ports.json")
     keys = engines.s3_credentials("edge")
     usual: dict[str, Any] = {
@@ -155,20 +163,20 @@ async def running(engines: Engines, echo: EchoServices, folder: Path, **changes:
             grpc.aio.insecure_channel(address) as channel,
         ):
             edge = RunningEdge(settings, log, http, channel, process)
-            await _ready(edge)
+            await _wait(edge, ready)
             yield edge
     finally:
         process.terminate()
         process.wait()
 
 
-async def _ready(edge: RunningEdge) -> None:
+async def _wait(edge: RunningEdge, ready: int) -> None:
     async with asyncio.timeout(READY_SECONDS):
         while True:
             if edge.process.poll() is not None:
                 raise RuntimeError(f"Envoy has ended:\n{edge.log.read_text()}")
             try:
-                healthy = (await edge.ask("GET", "/healthz")).status == 200
+                healthy = (await edge.ask("GET", "/healthz")).status == ready
                 fetched = await edge.stats("jwks_fetch_success")
                 if healthy and fetched.get("http.edge.jwt_authn.jwks_fetch_success", 0) >= KEY_SETS:
                     return
