@@ -9,14 +9,15 @@ from sqlalchemy import text
 
 from services.catalog import __main__ as catalog_main
 from services.catalog.tables import outbox, request_ids
-from services.common import retention
+from services.common import retention, server
 from services.common.db import Database
 from services.common.settings import DatabaseSettings
 from spotilike.catalog.v1.track_pb2 import Track
 from spotilike.events.v1.catalog_events_pb2 import TrackUploaded
 from spotilike.events.v1.event_pb2 import Event
+from tests.catalog.refusals import refused
 from tests.support.catalog import Edge, catalog_settings
-from tests.support.services import run
+from tests.support.services import RunningService
 
 
 @pytest.fixture
@@ -99,22 +100,22 @@ async def test_what_was_announced_leaves_for_the_broker(edge, studio, announced)
 
 
 @asynccontextmanager
-async def without_broker(engines, user, database_url):
-    """Run a catalog whose broker does not answer."""
-    settings = catalog_settings(engines, user, database_url, nats_url="nats://127.0.0.1:1")
-    running = await run(catalog_main.wire(settings), engines)
-    edge = Edge(running, engines.s3_endpoint)
+async def catalog_without(missing, engines, user, database_url):
+    """Run a catalog one of whose engines does not answer; `missing` are the settings that make it so."""
+    process = server.Process(catalog_main.wire(catalog_settings(engines, user, database_url, **missing)))
+    await process.start()
+    edge = Edge(RunningService(process, engines.tls_dir), engines.s3_endpoint)
     yield edge
     await edge.close()
-    await running.process.stop()
+    await process.stop()
 
 
 async def test_uploads_go_on_while_the_broker_is_away(engines, user, owner, databases):
     """The service is ready without it, and the outbox waits."""
     url = await databases.fresh("catalog", "without_broker")
-    async with without_broker(engines, user, url) as edge:
-        album = await edge.album(owner, await edge.artist(owner))
-        track = (await edge.track(owner, album)).name
+    async with catalog_without({"nats_url": "nats://127.0.0.1:1"}, engines, user, url) as edge:
+        await edge.catalog.ready()
+        track = (await edge.track(owner, await edge.album(owner, await edge.artist(owner)))).name
 
         await edge.upload(owner, track)
 
@@ -124,6 +125,17 @@ async def test_uploads_go_on_while_the_broker_is_away(engines, user, owner, data
         rows = (await connection.execute(text("SELECT published_at FROM outbox"))).all()
     await database.close()
     assert [row.published_at for row in rows] == [None]
+
+
+async def test_an_object_store_that_is_away_stops_uploads_and_nothing_else(engines, user, owner, databases):
+    """The client is told to try again; no upload is written down."""
+    url = await databases.fresh("catalog", "without_store")
+    async with catalog_without({"s3_endpoint": "127.0.0.1:1"}, engines, user, url) as edge:
+        track = (await edge.track(owner, await edge.album(owner, await edge.artist(owner)))).name
+
+        assert await refused(edge.open(owner, track, 6)) == "DEPENDENCY_UNAVAILABLE"
+
+        assert (await edge.shown(owner, track)).state == Track.DRAFT
 
 
 async def test_rows_of_the_transport_are_removed_when_their_time_is_over(databases):

@@ -334,21 +334,21 @@ async def test_an_overdue_upload_is_closed_and_swept_away(edge, artist, store_of
         await store_of_masters.parts("uploads", row.source_key, row.multipart_id)
 
 
-async def test_a_user_has_so_many_open_uploads_and_no_more(edge, artist):
-    """Also when they are opened at once; ending one makes room."""
+async def test_a_user_has_so_many_open_uploads_and_no_more(edge, artist, store_of_masters):
+    """Also when they are opened at once; what is refused leaves nothing, and ending one makes room."""
     account, _, track = artist
 
     ends = await asyncio.gather(*(edge.open(account, track, 6) for _ in range(OPEN_LIMIT + 3)), return_exceptions=True)
 
     opened = [end for end in ends if isinstance(end, Upload)]
-    assert len(opened) == OPEN_LIMIT
+    assert len(opened) == OPEN_LIMIT == len(await store_of_masters.open_uploads("uploads", f"{track}/"))
     assert await refused_with(edge.open(account, track, 6)) == ("UPLOAD_QUOTA", {"limit": str(OPEN_LIMIT)})
     await abort(edge, account, opened[0])
     await edge.complete(account, opened[1], await edge.send_all(opened[1]))
     assert [(await edge.open(account, track, 6)).state for _ in range(2)] == [Upload.OPEN] * 2
 
 
-async def test_a_request_that_arrives_twice_opens_one_upload(edge, artist):
+async def test_a_request_that_arrives_twice_opens_one_upload(edge, artist, store_of_masters):
     """The answer is rendered again, with fresh URLs."""
     account, _, track = artist
     request_id = str(uuid4())
@@ -357,6 +357,7 @@ async def test_a_request_that_arrives_twice_opens_one_upload(edge, artist):
     second = await edge.open(account, track, 6, request_id=request_id)
 
     assert first.name == second.name
+    assert len(await store_of_masters.open_uploads("uploads", f"{track}/")) == 1
     await edge.send_all(second)
     assert (await get(edge, account, first)).parts[0].uploaded
     assert await refused(edge.open(account, track, 7, request_id=request_id)) == "REQUEST_ID_REUSED"

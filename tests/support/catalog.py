@@ -111,6 +111,7 @@ class Edge:
 
     def __init__(self, catalog: RunningService, s3: str) -> None:
         """Call `catalog`; `s3` is host:port of the object store."""
+        self.catalog = catalog
         self.artists = catalog.public(ArtistServiceStub)
         self.managers = catalog.public(ManagerServiceStub)
         self.albums = catalog.public(AlbumServiceStub)
