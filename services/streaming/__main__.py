@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.common import peers
+from services.common import peers, retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.keys import Keyring
@@ -16,11 +16,11 @@ from services.streaming.media import MediaAccess
 from services.streaming.settings import Settings
 from services.streaming.store import Store
 from services.streaming.sweeper import Sweeper
-from services.streaming.tables import signing_keys
+from services.streaming.tables import playbacks, request_ids, signing_keys
 
 
 def wire(settings: Settings) -> Service:
-    """Put the service together."""
+    """Put the service together; channels belong to the running event loop."""
     database = Database(settings)
     store = Store(database)
     keys = Keyring(database, signing_keys, settings.key_encryption_secret)
@@ -28,6 +28,8 @@ def wire(settings: Settings) -> Service:
     catalog = Catalog(peers.channel(settings.catalog_internal, settings.tls_dir))
     users = peers.channel(settings.user_internal, settings.tls_dir)
     longest = timedelta(hours=settings.playback_hours)
+    sweeper = Sweeper(store, timedelta(seconds=settings.playback_timeout_seconds))
+    kept = retention.Rule(playbacks.c.closed_at, timedelta(days=settings.playback_keep_days))
 
     async def ready() -> None:
         await database.ping()
@@ -39,7 +41,10 @@ def wire(settings: Settings) -> Service:
         public=[PlaybackService(store, catalog, access, longest), HistoryService(store), KeyService(keys)],
         internal=[KeyService(keys)],
         ready=ready,
-        background=[Sweeper(store, settings).run()],
+        background=[
+            sweeper.run(settings.sweep_seconds),
+            retention.run(database, [kept, retention.repeatable(request_ids)]),
+        ],
     )
 
 

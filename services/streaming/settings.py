@@ -20,7 +20,5 @@ class Settings(ServiceSettings):
     """A playback that was neither reported nor renewed for so long is closed, in seconds."""
     sweep_seconds: float = 5.0
     """How often silent playbacks are looked for, in seconds."""
-    keep_days: int = 30
-    """How long closed playbacks and request ids are kept, in days. The history is kept."""
-    housekeeping_seconds: float = 600.0
-    """How often what is no longer kept is removed and room for the history is made, in seconds."""
+    playback_keep_days: int = 30
+    """How long closed playbacks are kept, in days. The history stays."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,10 +55,6 @@ class Transaction:
         """Answer the database's clock."""
         moment: datetime = (await self._connection.execute(select(func.now()))).scalar_one()
         return moment
-
-    async def forget_requests(self, age: timedelta) -> None:
-        """Remove the request ids that are older than `age`."""
-        await self._connection.execute(delete(request_ids).where(request_ids.c.created_at < func.now() - age))
 
 
 class Playbacks:
@@ -121,11 +117,6 @@ class Playbacks:
             .cte("silent")
         )
         return await self._close(playbacks.c.play_id == silent.c.play_id)
-
-    async def remove_closed(self, age: timedelta) -> None:
-        """Remove the playbacks that were closed longer ago than `age`."""
-        old = playbacks.c.closed_at < func.now() - age
-        await self._connection.execute(delete(playbacks).where(playbacks.c.state == CLOSED, old))
 
     async def _close(self, which: ColumnElement[bool]) -> int:
         closed = await self._connection.execute(

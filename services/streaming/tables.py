@@ -74,7 +74,7 @@ playbacks = Table(
     CheckConstraint("state IN ('OPEN', 'CLOSED')", name="state"),
 )
 Index("ix_playbacks_open", playbacks.c.last_seen_at, postgresql_where=text("state = 'OPEN'"))
-Index("ix_playbacks_closed", playbacks.c.closed_at, postgresql_where=text("state = 'CLOSED'"))
+Index("ix_playbacks_closed_at", playbacks.c.closed_at, postgresql_where=text("closed_at IS NOT NULL"))
 
 listeners = Table(
     "listeners",

@@ -1,18 +1,20 @@
 """Playbacks that nobody ends, and tables that must not grow for ever."""
 
 import asyncio
-from uuid import uuid4
+from datetime import timedelta
 
 import grpc
 import pytest
 
 from services.common.db import Database
+from services.streaming import __main__ as streaming_main
 from services.streaming.store import Store
 from services.streaming.sweeper import Sweeper
 from tests.streaming.conftest import TIMEOUT_SECONDS
 from tests.streaming.listener import play_id
-from tests.support.services import error_info
+from tests.support.services import error_info, run
 
+SILENCE = timedelta(seconds=TIMEOUT_SECONDS)
 WAIT_SECONDS = 10
 
 
@@ -20,7 +22,7 @@ WAIT_SECONDS = 10
 async def further_sweepers(settings_of):
     """Run two more sweepers beside the service's own one, as further replicas would."""
     databases = [Database(settings_of()) for _ in range(2)]
-    tasks = [asyncio.create_task(Sweeper(Store(database), settings_of()).run()) for database in databases]
+    tasks = [asyncio.create_task(Sweeper(Store(database), SILENCE).run(0.05)) for database in databases]
     yield
     for task in tasks:
         task.cancel()
@@ -131,29 +133,20 @@ async def test_a_playback_that_is_renewed_goes_on(shelf, listener, someone):
     assert kept.silence.total_seconds() < WAIT_SECONDS
 
 
-async def test_what_is_over_for_long_is_removed_and_the_history_stays(shelf, listener, rows, settings_of):
-    """Closed playbacks and request ids have their time."""
-    old = await listener.start(await shelf.add(), request_id=str(uuid4()))
+async def test_what_is_over_for_long_is_removed_and_the_history_stays(engines, shelf, listener, rows, settings_of):
+    """Closed playbacks have their time; open ones and plays have not."""
+    old, open_one = await listener.start(await shelf.add()), await listener.start(await shelf.add())
     await listener.let_pass(31)
     await listener.report(old, 1, (0, 31), ended=True)
-    new = await listener.start(await shelf.add(), request_id=str(uuid4()))
     await rows("UPDATE playbacks SET closed_at = now() - interval '31 days' WHERE play_id = :play", play=play_id(old))
-    await rows(
-        "UPDATE request_ids SET created_at = now() - interval '31 days' WHERE resource = :play", play=str(play_id(old))
-    )
-    database = Database(settings_of())
-    sweeping = asyncio.create_task(Sweeper(Store(database), settings_of()).run())
 
     async def removed():
         return not await rows("SELECT 1 FROM playbacks WHERE play_id = :play", play=play_id(old))
 
+    replica = await run(streaming_main.wire(settings_of()), engines)
     await until(removed)
-    sweeping.cancel()
-    await asyncio.gather(sweeping, return_exceptions=True)
-    await database.close()
+    await replica.process.stop()
 
     kept = await rows("SELECT play_id FROM playbacks WHERE user_id = :user", user=listener.account.id)
-    requests = await rows("SELECT resource FROM request_ids WHERE caller = :user", user=str(listener.account.id))
-    assert [row.play_id for row in kept] == [play_id(new)]
-    assert [row.resource for row in requests] == [str(play_id(new))]
+    assert [row.play_id for row in kept] == [play_id(open_one)]
     assert [play.listened.seconds for play in await listener.plays()] == [31]

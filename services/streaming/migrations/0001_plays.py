@@ -84,7 +84,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("play_id", name=op.f("pk_playbacks")),
     )
     op.create_index(
-        "ix_playbacks_closed", "playbacks", ["closed_at"], unique=False, postgresql_where=sa.text("state = 'CLOSED'")
+        "ix_playbacks_closed_at",
+        "playbacks",
+        ["closed_at"],
+        unique=False,
+        postgresql_where=sa.text("closed_at IS NOT NULL"),
     )
     op.create_index(
         "ix_playbacks_open", "playbacks", ["last_seen_at"], unique=False, postgresql_where=sa.text("state = 'OPEN'")
