@@ -114,7 +114,7 @@ def crashed(status: int) -> bool:
 class Log:
     """What FFmpeg wrote to stderr: its first and last bytes, the number of errors, and the lines that state facts."""
 
-    ERROR = re.compile(r"\[(error|fatal|panic)\]")
+    ERROR = re.compile(r"\[(error|fatal|panic)\](?! Codec \(.+\) not on whitelist)")  # which is said of every cover
     FACT = re.compile(r"^(\[info\] (Input|Output) #|\[info\]   (Duration:|Stream #)|    (I|LRA|Peak): )")
     ADDRESS = re.compile(rb" @ 0x[0-9a-f]+")
     MAX_FACTS = 200

@@ -43,7 +43,7 @@ def _damage(outcome: Outcome, source: Source, structure: Structure) -> Reason | 
     if outcome.samples / source.sample_rate_hz < promised - MISSING_SECONDS:
         ended_early = not told_by_structure and errors <= TOLERATED_ERRORS
         return Reason.TRUNCATED if ended_early else Reason.CORRUPT
-    if outcome.status or errors > (0 if source.lossless else TOLERATED_ERRORS):
+    if outcome.status or outcome.log.says("CRC mismatch") or errors > (0 if source.lossless else TOLERATED_ERRORS):
         return Reason.CORRUPT
     return None
 

@@ -246,6 +246,17 @@ async def test_tags_and_cover_do_not_become_sound(tmp_path, transcoded):
     ) == ("mp3", "mp3", None, 44_100)
 
 
+@pytest.mark.parametrize("cover", ["cover.png", "cover.jpg"])
+@pytest.mark.parametrize("name", ["m.flac", "m.m4a", "m.mp3", "m.mka"])
+async def test_a_cover_is_no_damage(name, cover, tmp_path, transcoded):
+    """FFmpeg complains that it may not decode the cover; the sound is whole all the same."""
+    plain = audio.save(tmp_path / f"plain-{name}", audio.tones(2))
+
+    facts = await transcoded(audio.with_cover(tmp_path / name, plain, audio.picture(tmp_path / cover)))
+
+    assert facts.samples == 88_200
+
+
 @pytest.mark.parametrize("name", ["-i.mp3", "concat:a|b", "http:example", "a\nb", "%d.png", "💿.ogg"])
 async def test_a_name_is_only_a_name(name, tmp_path, transcoded):
     """FFmpeg never sees the name of the file, so it cannot take it for an option, a protocol or a pattern."""
