@@ -1,10 +1,11 @@
 /** What pages read from the catalog, with names that are asked for again and again remembered for this visit. */
 
-import { type Album } from '../gen/spotilike/catalog/v1/album_pb'
-import { type Artist } from '../gen/spotilike/catalog/v1/artist_pb'
-import { type Track } from '../gen/spotilike/catalog/v1/track_pb'
-import { type QueueTrack } from '../player/queue'
-import { albums, artists, asGuest, genres, tracks } from './index'
+import type { Album } from '../gen/spotilike/catalog/v1/album_pb'
+import type { Artist } from '../gen/spotilike/catalog/v1/artist_pb'
+import type { Track } from '../gen/spotilike/catalog/v1/track_pb'
+import type { QueueTrack } from '../player/queue'
+import { asGuest } from '.'
+import { albums, artists, genres, tracks } from './clients'
 
 /** Remembers what `load` answers by name; a failure is forgotten, so that the next caller asks again. */
 class Memory<T> {

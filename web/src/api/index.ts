@@ -1,4 +1,4 @@
-/** The clients of the API: gRPC-Web to the origin that served the page. */
+/** The way to the API: gRPC-Web to the origin that served the page. */
 
 import {
   Code,
@@ -9,14 +9,7 @@ import {
   createContextValues,
 } from '@connectrpc/connect'
 import { createGrpcWebTransport } from '@connectrpc/connect-web'
-import { AlbumService } from '../gen/spotilike/catalog/v1/album_service_pb'
-import { ArtistService } from '../gen/spotilike/catalog/v1/artist_service_pb'
-import { GenreService } from '../gen/spotilike/catalog/v1/genre_service_pb'
-import { TrackService } from '../gen/spotilike/catalog/v1/track_service_pb'
-import { HistoryService } from '../gen/spotilike/streaming/v1/history_service_pb'
-import { PlaybackService } from '../gen/spotilike/streaming/v1/playback_service_pb'
 import { SessionService } from '../gen/spotilike/user/v1/session_service_pb'
-import { UserService } from '../gen/spotilike/user/v1/user_service_pb'
 import { Session } from './session'
 
 const TIMEOUT_MS = 15_000
@@ -25,9 +18,6 @@ const asGuestKey = createContextKey(false, { description: 'send no access token'
 
 /** Call options which show the answer that everybody gets. */
 export const asGuest = () => ({ contextValues: createContextValues().set(asGuestKey, true) })
-
-/** A request may outlive the page: the last report of a playback is sent while the tab closes. */
-const outlivingFetch: typeof fetch = (input, init) => fetch(input, { ...init, keepalive: true })
 
 const plain = { baseUrl: location.origin, defaultTimeoutMs: TIMEOUT_MS }
 
@@ -57,17 +47,13 @@ const authorizeNow: Interceptor = (next) => (request) => {
   return next(request)
 }
 
-/** The way to all other services; the studio makes its own clients with it. */
+/** A request may outlive the page: the last report of a playback is sent while the tab closes. */
+const outlivingFetch: typeof fetch = (input, init) => fetch(input, { ...init, keepalive: true })
+
+/** Carries the calls of all services; their clients are made where they are needed, to be loaded with them. */
 export const transport = createGrpcWebTransport({ ...plain, interceptors: [authorize] })
 
-const lastWords = createGrpcWebTransport({ ...plain, interceptors: [authorizeNow], fetch: outlivingFetch })
+/** Carries what is said at the very end. */
+export const lastWords = createGrpcWebTransport({ ...plain, interceptors: [authorizeNow], fetch: outlivingFetch })
 
-export const users = createClient(UserService, transport)
 export const sessions = createClient(SessionService, transport)
-export const artists = createClient(ArtistService, transport)
-export const albums = createClient(AlbumService, transport)
-export const tracks = createClient(TrackService, transport)
-export const genres = createClient(GenreService, transport)
-export const playbacks = createClient(PlaybackService, transport)
-export const closingPlaybacks = createClient(PlaybackService, lastWords)
-export const history = createClient(HistoryService, transport)

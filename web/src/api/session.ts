@@ -7,10 +7,9 @@
 
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { createClient, type Transport } from '@connectrpc/connect'
-import { type Readable, writable } from 'svelte/store'
-import { type SessionCredentials } from '../gen/spotilike/user/v1/session_pb'
+import { user } from '../account/user'
+import type { SessionCredentials } from '../gen/spotilike/user/v1/session_pb'
 import { SessionService } from '../gen/spotilike/user/v1/session_service_pb'
-import { type User } from '../gen/spotilike/user/v1/user_pb'
 import { failureOf } from './failure'
 
 const STORAGE_KEY = 'spotilike.refresh'
@@ -24,12 +23,9 @@ interface Access {
 }
 
 export class Session {
-  /** The user; null for a guest, undefined until it is known. */
-  readonly user: Readable<User | null | undefined>
   /** The resource name of this device's session; empty for a guest. */
   name = ''
 
-  readonly #user = writable<User | null | undefined>(undefined)
   readonly #client
   #access: Access | null = null
   #refreshing: Promise<string | null> | null = null
@@ -37,7 +33,6 @@ export class Session {
 
   /** `transport` carries no access token: it is the way to get one. */
   constructor(transport: Transport) {
-    this.user = this.#user
     this.#client = createClient(SessionService, transport)
     addEventListener('storage', (event) => {
       if (event.key === STORAGE_KEY) void this.#followOtherTab(event.newValue)
@@ -46,7 +41,7 @@ export class Session {
 
   /** Continues the session of the last visit, if there is one. */
   async restore(): Promise<void> {
-    await this.#refresh().catch(() => this.#user.set(null))
+    await this.#refresh().catch(() => user.set(null))
   }
 
   async signIn(email: string, password: string): Promise<void> {
@@ -59,7 +54,7 @@ export class Session {
     localStorage.removeItem(STORAGE_KEY)
     this.#access = null
     this.name = ''
-    this.#user.set(null)
+    user.set(null)
   }
 
   /** Returns a live access token, or null for a guest. */
@@ -114,7 +109,7 @@ export class Session {
     this.#access = { token: credentials.accessToken, expiresMs }
     this.name = credentials.session?.name ?? ''
     localStorage.setItem(STORAGE_KEY, credentials.refreshToken)
-    this.#user.set(credentials.user ?? null)
+    user.set(credentials.user ?? null)
     clearTimeout(this.#timer)
     const wait = Math.max(expiresMs - Date.now() - EARLY_MS, 5_000)
     this.#timer = setTimeout(() => void this.#refresh().catch(() => undefined), wait)

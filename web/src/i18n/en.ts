@@ -1,6 +1,6 @@
 /** The words of the page in English; their keys are the ones that every language has. */
 
-import { type Message } from './message'
+import type { Message } from './message'
 
 export const en = {
   'account.devices': 'Where you are signed in',

@@ -1,6 +1,6 @@
 /** Numbers, dates and lengths as people write them. */
 
-import { type Date as CalendarDate } from '../gen/google/type/date_pb'
+import type { Date as CalendarDate } from '../gen/google/type/date_pb'
 import { language, t } from './index.svelte'
 
 /** `3:07`, or `1:02:03`. */

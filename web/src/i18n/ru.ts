@@ -1,7 +1,7 @@
 /** The words of the page in Russian. */
 
-import { type en } from './en'
-import { type Message } from './message'
+import type { en } from './en'
+import type { Message } from './message'
 
 export const ru = {
   'account.devices': 'Где выполнен вход',

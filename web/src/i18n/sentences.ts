@@ -1,6 +1,6 @@
 /** What to tell people about a failure: a sentence that says what to do. */
 
-import { type Failure } from '../api/failure'
+import type { Failure } from '../api/failure'
 import { hasMessage, t } from './index.svelte'
 
 export function sentence(failure: Failure): string {

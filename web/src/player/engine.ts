@@ -2,7 +2,7 @@
 
 import type Hls from 'hls.js'
 import type { ErrorData } from 'hls.js'
-import { type Source, withToken } from './source'
+import type { Source } from './source'
 
 export interface EngineEvents {
   /** The position moved while sound plays. */
@@ -170,4 +170,9 @@ export class Engine {
       this.events.failed(data.type === Player.ErrorTypes.MEDIA_ERROR)
     }
   }
+}
+
+/** Returns the path form of a media address, `/media/{token}/audio/…`, from which relative addresses inherit the token. */
+function withToken(uri: string, mediaToken: string): string {
+  return uri.replace(/^\/media\//, `/media/${mediaToken}/`)
 }

@@ -1,6 +1,6 @@
 /** Keys of keyboards, headphones and lock screens (Media Session API). */
 
-import { type Player } from './player'
+import type { Player } from './player'
 import { currentEntry } from './queue'
 
 export function connectMediaSession(player: Player, session: MediaSession | undefined = navigator.mediaSession): void {

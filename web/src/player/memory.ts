@@ -1,7 +1,7 @@
 /** What the player remembers over a reload, in this browser. */
 
 import { EMPTY, type Queue } from './queue'
-import { type Peaks } from './waveform'
+import type { Peaks } from './waveform'
 
 export interface Settings {
   /** 0 to 1. */

@@ -1,17 +1,15 @@
 /** The player: what is queued, what is heard, and what the server is told about it. */
 
-import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { type Readable, writable } from 'svelte/store'
-import { playbacks, session } from '../api'
-import { type Failure, failureOf } from '../api/failure'
-import { type Playback, Playback_Codec as Codec } from '../gen/spotilike/streaming/v1/playback_pb'
+import type { Failure } from '../api/failure'
+import type { Playback } from '../gen/spotilike/streaming/v1/playback_pb'
 import { Engine } from './engine'
 import { gain } from './loudness'
 import { type Settings, writePlace, writeSettings } from './memory'
 import * as queues from './queue'
-import { type Queue, type QueueTrack } from './queue'
-import { Reporter } from './reporter'
-import { type Source, abilities, chooseSource } from './source'
+import type { Queue, QueueTrack } from './queue'
+import type { Reporter } from './reporter'
+import type { Source } from './source'
 import { type PlayerState, restoredState } from './state'
 import { fetchPeaks } from './waveform'
 
@@ -27,6 +25,9 @@ const RESTART_AFTER = 3
 const RENEW_EARLY_MS = 60_000
 const SAVE_EVERY_MS = 5_000
 
+const listening = () => import('./listening')
+
+
 export class Player {
   readonly state: Readable<PlayerState>
   readonly #state
@@ -36,7 +37,7 @@ export class Player {
   #playback: Playback | null = null
   #source: Source | null = null
   #reporter: Reporter | null = null
-  readonly #refused = new Set<Codec>()
+  readonly #refused = new Set<Source['codec']>()
   /** Rises with every track that is opened: an answer for an older one is thrown away. */
   #opening = 0
   /** Whether the listener wants sound, be it there or not. */
@@ -206,6 +207,7 @@ export class Player {
     this.#save()
     if (!entry || !this.#wanted) return
     try {
+      const { playbacks, session } = await listening()
       if (!(await session.token())) {
         this.pause()
         this.#announcer.signInNeeded()
@@ -216,11 +218,12 @@ export class Player {
     } catch (error) {
       if (opening !== this.#opening) return
       this.pause()
-      this.#announcer.failed(failureOf(error))
+      await this.#fail(error)
     }
   }
 
   async #begin(playback: Playback, position: number): Promise<void> {
+    const { Reporter } = await listening()
     this.#playback = playback
     this.#reporter = new Reporter(
       playback.name,
@@ -234,6 +237,7 @@ export class Player {
   }
 
   async #feed(playback: Playback, position: number): Promise<void> {
+    const { abilities, chooseSource } = await listening()
     this.#source = chooseSource(playback, abilities(), this.#refused)
     await this.#engine.load(this.#source, position, () => this.#playback?.mediaToken ?? '')
     if (this.#playback === playback && this.#wanted) await this.#sound()
@@ -269,7 +273,7 @@ export class Player {
 
   #planRenewal(playback: Playback): void {
     clearTimeout(this.#renewal)
-    const expires = playback.expireTime ? timestampMs(playback.expireTime) : 0
+    const expires = Number(playback.expireTime?.seconds ?? 0) * 1000
     this.#renewal = setTimeout(() => void this.#renew(), Math.max(expires - Date.now() - RENEW_EARLY_MS, 5_000))
   }
 
@@ -277,6 +281,7 @@ export class Player {
     const playback = this.#playback
     if (!playback) return
     try {
+      const { playbacks } = await listening()
       const renewed = await playbacks.renewPlayback({ name: playback.name })
       if (this.#playback !== playback) return
       playback.mediaToken = renewed.mediaToken
@@ -285,16 +290,22 @@ export class Player {
       else this.#engine.resumeLoading()
     } catch (error) {
       if (this.#playback !== playback) return
+      const { failureOf } = await listening()
       if (failureOf(error).reason === 'PLAYBACK_CLOSED') this.#reopen()
-      else this.#announcer.failed(failureOf(error))
+      else await this.#fail(error)
     }
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { failureOf } = await listening()
+    this.#announcer.failed(failureOf(error))
   }
 
   #mediaFailed(decoding: boolean): void {
     const playback = this.#playback
     if (!playback) return
-    if (decoding && this.#source?.codec === Codec.OPUS) {
-      this.#refused.add(Codec.OPUS)
+    if (decoding && this.#source?.hasFallback) {
+      this.#refused.add(this.#source.codec)
       void this.#feed(playback, this.#now.position)
       return
     }
@@ -330,10 +341,7 @@ export class Player {
 
   /** The round bit rates of the levels, which the playlist gives as peaks. */
   #nominal(levels: number[]): number[] {
-    const known = (this.#playback?.renditions ?? [])
-      .filter(({ codec }) => codec === this.#source?.codec)
-      .map(({ bitrateBps }) => bitrateBps)
-      .sort((a, b) => a - b)
+    const known = this.#source?.bitrates ?? []
     return known.length === levels.length ? known : levels
   }
 

@@ -1,8 +1,8 @@
 /** Tells the server what was heard of one playback. */
 
 import { Code, ConnectError } from '@connectrpc/connect'
-import { closingPlaybacks } from '../api'
 import { failureOf } from '../api/failure'
+import { reports } from '../api/playbacks'
 import { Listening } from './intervals'
 
 /** Reports come this often while sound plays, plus up to as much as JITTER_MS, so that clients spread. */
@@ -58,7 +58,7 @@ export class Reporter {
     if (this.#closed) return
     this.#sequence += 1n
     const intervals = this.listening.stretches.map(([start, end]) => ({ start, end }))
-    closingPlaybacks
+    reports
       .reportPlayback({
         name: this.playback,
         intervals,

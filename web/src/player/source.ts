@@ -7,6 +7,10 @@ export interface Source {
   uri: string
   /** The browser reads HLS itself and cannot send headers: the token stands in the path. */
   native: boolean
+  /** Nominal bits a second of its levels, lowest first. */
+  bitrates: number[]
+  /** Another codec can be tried when this one cannot be decoded. */
+  hasFallback: boolean
 }
 
 /** What a browser can do; given in tests. */
@@ -25,16 +29,22 @@ export function abilities(): Abilities {
   }
 }
 
-/** Chooses Opus where Media Source Extensions take it, otherwise AAC. `only` rules out what has failed before. */
+/** Chooses Opus where Media Source Extensions take it, otherwise AAC. `refused` rules out what has failed before. */
 export function chooseSource(playback: Playback, able: Abilities, refused: ReadonlySet<Codec> = new Set()): Source {
   const opus = playback.manifests.find(({ codec }) => codec === Codec.OPUS)
   if (opus && able.mediaSource && able.opus && !refused.has(Codec.OPUS)) {
-    return { codec: Codec.OPUS, uri: opus.uri, native: false }
+    return { codec: Codec.OPUS, uri: opus.uri, native: false, bitrates: bitrates(playback, Codec.OPUS), hasFallback: true }
   }
-  return { codec: Codec.AAC, uri: playback.manifestUri, native: !able.mediaSource && able.nativeHls }
+  return {
+    codec: Codec.AAC,
+    uri: playback.manifestUri,
+    native: !able.mediaSource && able.nativeHls,
+    bitrates: bitrates(playback, Codec.AAC),
+    hasFallback: false,
+  }
 }
 
-/** Returns the path form of a media address, `/media/{token}/audio/…`, from which relative addresses inherit the token. */
-export function withToken(uri: string, mediaToken: string): string {
-  return uri.replace(/^\/media\//, `/media/${mediaToken}/`)
+function bitrates(playback: Playback, wanted: Codec): number[] {
+  const found = playback.renditions.filter(({ codec }) => codec === wanted).map(({ bitrateBps }) => bitrateBps)
+  return found.sort((a, b) => a - b)
 }

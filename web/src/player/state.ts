@@ -2,7 +2,7 @@
 
 import { type Settings, readPlace, readSettings } from './memory'
 import { type Queue, currentEntry } from './queue'
-import { type Peaks } from './waveform'
+import type { Peaks } from './waveform'
 
 export interface PlayerState extends Settings {
   queue: Queue

@@ -1,31 +1,34 @@
 /** The one player of the page, and what it says to the people. */
 
-import { get } from 'svelte/store'
-import { session, sessions } from '../api'
 import { t } from '../i18n/index.svelte'
 import { connectMediaSession } from '../player/media_session'
 import { Player } from '../player/player'
 import { go, signInPath } from './navigation'
-import { complain, sayFailure } from './toasts'
+import { complain } from './toasts'
 
-export const { user } = session
+/** The way to the server: it is on its way while the frame of the page is shown already. */
+const api = () => import('../api')
 
 export const player = new Player({
-  failed: (failure) => (failure ? sayFailure(failure) : complain(t('player.failed'))),
+  failed: async (failure) => {
+    if (!failure) complain(t('player.failed'))
+    else (await import('./attempt')).sayFailure(failure)
+  },
   signInNeeded: () => go(signInPath()),
 })
 
 /** Starts what lives as long as the page. */
-export function start(): void {
+export async function start(): Promise<void> {
   connectMediaSession(player)
-  void session.restore()
+  await (await api()).session.restore()
 }
 
 /** Signs out here; what the server does not hear of dies with its tokens. */
 export async function signOut(): Promise<void> {
+  const { session, sessions } = await api()
   const { name } = session
   player.reset()
-  if (get(user) && name) await sessions.revokeSession({ name }).catch(() => undefined)
+  if (name) await sessions.revokeSession({ name }).catch(() => undefined)
   session.forget()
   go('/')
 }

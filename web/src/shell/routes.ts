@@ -1,6 +1,6 @@
 /** The addresses of the page; what is not at the start is loaded when it is opened. */
 
-import { type Component } from 'svelte'
+import type { Component } from 'svelte'
 
 export type PageParams = Record<string, string>
 /** A page takes `params`, unless its address has none. */

@@ -1,7 +1,7 @@
 /** The places that the navigation offers. */
 
-import { type MessageKey } from '../i18n/index.svelte'
-import { type IconName } from '../ui/Icon.svelte'
+import type { MessageKey } from '../i18n/index.svelte'
+import type { IconName } from '../ui/Icon.svelte'
 
 interface Section {
   path: string

@@ -1,8 +1,6 @@
 /** Short messages at the edge of the page. */
 
 import { type Readable, writable } from 'svelte/store'
-import { type Failure, failureOf } from '../api/failure'
-import { sentence } from '../i18n/sentences'
 
 export interface Toast {
   id: number
@@ -33,19 +31,4 @@ export function dismiss(id: number): void {
 }
 
 export const say = (text: string) => show(text, false)
-export const complain = (text: string) => show(text, true)
-
-export function sayFailure(failure: Failure): void {
-  show(sentence(failure), true, failure.errorId)
-}
-
-/** Runs what a person asked for; when it fails, says why. Returns whether it worked. */
-export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await work()
-    return true
-  } catch (error) {
-    sayFailure(failureOf(error))
-    return false
-  }
-}
+export const complain = (text: string, errorId = '') => show(text, true, errorId)

@@ -1,6 +1,6 @@
 /** Release dates between the contract and the browser's date field, which speaks `2025-02-28`. */
 
-import { type Date as CalendarDate } from '../gen/google/type/date_pb'
+import type { Date as CalendarDate } from '../gen/google/type/date_pb'
 
 export function inputOf(date: CalendarDate | undefined): string {
   if (!date) return ''

@@ -1,7 +1,7 @@
 /** The artists that the user manages, and what may be done for them. */
 
 import { managers } from '../api/studio'
-import { type ManagedArtist } from '../gen/spotilike/catalog/v1/manager_service_pb'
+import type { ManagedArtist } from '../gen/spotilike/catalog/v1/manager_service_pb'
 import { Manager_Permission as Permission } from '../gen/spotilike/catalog/v1/manager_pb'
 
 export async function listMyArtists(): Promise<ManagedArtist[]> {

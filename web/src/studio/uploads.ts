@@ -1,7 +1,7 @@
 /** The uploads of this visit; they go on while other pages are shown. */
 
 import { type Readable, writable } from 'svelte/store'
-import { type Upload } from '../gen/spotilike/catalog/v1/upload_pb'
+import type { Upload } from '../gen/spotilike/catalog/v1/upload_pb'
 import { UploadTask } from '../upload/task'
 
 const all = writable<UploadTask[]>([])

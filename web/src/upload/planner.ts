@@ -1,6 +1,6 @@
 /** Which bytes of a file go where, and how far they are: plain sums, without the network. */
 
-import { type Upload } from '../gen/spotilike/catalog/v1/upload_pb'
+import type { Upload } from '../gen/spotilike/catalog/v1/upload_pb'
 
 export interface Piece {
   /** From 1. */
