@@ -19,6 +19,7 @@ Data = Annotated[
 ]
 _DATA = ROOT / ".spotilike"
 _MOST_WORKERS = 64
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - these are what is refused
 
 
 @app.command()
@@ -43,6 +44,8 @@ def up(  # noqa: PLR0913 - the options of the command
     from cli import up as implementation
     from cli.options import Options
 
+    if host in _ANY_ADDRESS:
+        raise Problem(f"No certificate fits {host}: give the address by which other devices reach this machine.")
     if not (_is_loopback(host) or tls):
         raise Problem(f"Passwords would travel unprotected on {host}: add --tls to listen beyond this machine.")
     implementation.up(Options(str(data.resolve()), host, port, tls, workers), detach=detach)

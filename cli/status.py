@@ -12,6 +12,7 @@ from cli.engines import control
 from cli.engines.control import Answer
 from cli.engines.data import DataFolder
 
+_SHOWN_PORTS = 3
 _STOPPED = 3
 """The exit code of a stopped service in the LSB, and so in systemctl."""
 
@@ -51,6 +52,12 @@ def _memory(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
 
 
+def _ports(ports: dict[str, int]) -> str:
+    """Show the ports which somebody may want to talk to; the JSON has all."""
+    shown = " ".join(str(port) for port in list(ports.values())[:_SHOWN_PORTS])
+    return shown if len(ports) <= _SHOWN_PORTS else f"{shown} and {len(ports) - _SHOWN_PORTS} more"
+
+
 def _table(answer: Answer) -> Table:
     table = Table(title=f"Spotilike is {answer['state']}: {answer['url']}", title_justify="left", box=None)
     for column in ("part", "state", "pid", "ports", "memory", "cpu", "restarts", "uptime"):
@@ -60,7 +67,7 @@ def _table(answer: Answer) -> Table:
             part["name"],
             part["state"],
             str(part["pid"] or "-"),
-            " ".join(str(port) for port in part["ports"].values()),
+            _ports(part["ports"]),
             f"{part['memory'] >> 20} MB",
             f"{part['cpu']:.1f} s",
             str(part["restarts"]),

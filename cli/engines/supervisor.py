@@ -78,7 +78,7 @@ class Supervisor:
         """Make `start` and `watch` return; a second call kills what still runs."""
         if self._stopping.is_set():
             for keeper in self.keepers:
-                keeper.kill()
+                keeper.give_up()
         self._stopping.set()
 
     @property
@@ -198,8 +198,12 @@ class Keeper:
             processes.kill_group(self.process)
             await self.process.wait()
 
-    def kill(self) -> None:
-        """End the part at once."""
+    def give_up(self) -> None:
+        """End the part at once and do not start it again."""
+        self._stop_requested = True
+        self._kill()
+
+    def _kill(self) -> None:
         if self.process and self.process.returncode is None:
             processes.kill_group(self.process)
 
@@ -239,7 +243,7 @@ class Keeper:
         began = time.monotonic()
         while not await self.answers():
             if time.monotonic() - began > self.part.start_seconds:
-                self.kill()
+                self._kill()
                 raise Problem(f"{self.part.name} was not ready after {self.part.start_seconds:g} s.\n{log.tail()}")
             await asyncio.sleep(_POLL_SECONDS)
         self._was_ready = True

@@ -55,8 +55,10 @@ def test_a_data_folder_that_cannot_be_written_is_named():
 
 def test_listening_on_the_network_without_tls_is_refused(folder: Path):
     """Passwords never travel in the clear beyond this machine."""
-    done = command("up", "--host", "0.0.0.0", "--data", str(folder))  # noqa: S104 - this is what is refused
+    done = command("up", "--host", "192.0.2.1", "--data", str(folder))
     assert_one_sentence(done, "--tls")
+    done = command("up", "--host", "0.0.0.0", "--tls", "--data", str(folder))  # noqa: S104 - this is what is refused
+    assert_one_sentence(done, "No certificate fits")
 
 
 def test_a_missing_part_is_named(folder: Path):

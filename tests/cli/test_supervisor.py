@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -150,6 +151,27 @@ async def test_a_part_that_ignores_the_polite_signal_is_killed_after_its_time(fo
         await supervisor.stop()
     assert ("deaf", "did not stop in 0.3 s and was killed") in journal.progressed
     assert supervisor.keepers[0].pid is None
+
+
+async def test_a_second_request_to_stop_kills_what_still_runs(folder: Path):
+    """The second Ctrl-C does not wait for a deaf part, and nothing is started again after it."""
+    ready = folder / "ready"
+
+    async def probe() -> bool:
+        return ready.exists()
+
+    script = f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"
+    deaf = Part(name="deaf", argv=["/bin/sh", "-c", script], ready=probe, stop_seconds=PATIENCE_SECONDS * 2)
+    below = replace(deaf, name="below", needs=[])
+    supervisor = Supervisor([below, replace(deaf, needs=["below"])], folder, Journal())
+    await supervisor.start()
+    supervisor.ask_to_stop()
+    stopping = asyncio.create_task(supervisor.stop())
+    await asyncio.sleep(0)
+    supervisor.ask_to_stop()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await stopping
+    assert [(keeper.pid, keeper.restarts) for keeper in supervisor.keepers] == [(None, 0), (None, 0)]
 
 
 async def test_a_killed_supervisor_takes_every_process_along(folder: Path):
