@@ -70,30 +70,27 @@ class Listener:
         return {"number": part["number"], "etag": response.headers["etag"]}
 
     def job(self, name: str) -> Json:
-        """Wait until a job has ended. It may not be known yet, and the edge may just be restarting."""
+        """Wait until a job has ended."""
+        return self._until(name, ("COMPLETED", "FAILED"))
+
+    def playable(self, track: str) -> Json:
+        """Wait until the catalog has published a track."""
+        return self._until(track, ("READY",))
+
+    def _until(self, name: str, states: tuple[str, ...]) -> Json:
+        """Wait for a state. The resource may not be known yet, and a part may just be coming back."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         seen: Json = {}
         while time.monotonic() < deadline:
             try:
                 response = self.http.get(f"/v1/{name}")
-            except httpx.TransportError:
-                response = None
-            if response is not None and response.is_success:
                 seen = response.json()
-                if seen["state"] in ("COMPLETED", "FAILED"):
+                if response.is_success and seen["state"] in states:
                     return seen
-            time.sleep(0.2)
-        raise TimeoutError(f"{name} has not ended: {seen}")
-
-    def playable(self, track: str) -> Json:
-        """Wait until the catalog has published a track's newest master."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            seen = self.get(f"/v1/{track}")
-            if seen["state"] == "READY":
-                return seen
+            except httpx.TransportError as error:
+                seen = {"error": repr(error)}
             time.sleep(0.1)
-        raise TimeoutError(f"{track} is not playable: {seen}")
+        raise TimeoutError(f"{name} is not {' or '.join(states)}: {seen}")
 
     def media(self, path: str, token: str, first: int | None = None, length: int = 0) -> bytes:
         """Fetch media, whole or a range of it."""
