@@ -1,6 +1,7 @@
 """Pages of lists."""
 
 import base64
+from uuid import UUID
 
 import pytest
 
@@ -66,3 +67,19 @@ def test_a_damaged_token_is_refused(token):
         PageRequest(ListTracksRequest(album=ALBUM, page_token=token))
 
     assert refused.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def test_a_sort_key_that_somebody_wrote_by_hand_is_refused():
+    """Neither too few columns nor another type gets as far as the database."""
+    request = PageRequest(ListTracksRequest(album=ALBUM, page_token=token_of(ALBUM)))
+
+    assert request.keyset(int) == (1,)
+    for readers in ((int, int), (UUID,)):
+        with pytest.raises(InvalidArgument) as refused:
+            request.keyset(*readers)
+        assert refused.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def test_the_first_page_begins_nowhere():
+    """Without a token there is no sort key."""
+    assert PageRequest(ListTracksRequest()).keyset(int) is None

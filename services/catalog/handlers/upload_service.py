@@ -45,14 +45,16 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         async with self._store.read() as tx:
             await managed_track(tx, names.parse(request.track))
         new = await self._new(request)
-        kept = False
         try:
             async with self._store.begin() as tx:
                 upload = await self._keep(tx, request, new)
-            kept = upload.id == new.id
-        finally:
-            if not kept:
-                await self._masters.discard(new)
+        except errors.Refusal:
+            # After any other error nobody knows whether the commit came through; the store's own rule for abandoned
+            # uploads removes what that leaves.
+            await self._masters.discard(new)
+            raise
+        if upload.id != new.id:
+            await self._masters.discard(new)
         return await self._shown(upload)
 
     async def GetUpload(self, request: GetUploadRequest, context: Context) -> upload_pb2.Upload:
