@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from envoy import pages, replies, routes
 from envoy.contract import Contract
 from envoy.template import fill
@@ -114,7 +116,8 @@ def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:
 
 def main() -> None:
     """Read the settings as JSON from standard input and write the configuration to standard output."""
-    json.dump(render(EdgeSettings(**json.load(sys.stdin))), sys.stdout)
+    settings = TypeAdapter(EdgeSettings).validate_json(sys.stdin.read())
+    json.dump(render(settings), sys.stdout)
 
 
 if __name__ == "__main__":
