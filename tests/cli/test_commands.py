@@ -134,12 +134,12 @@ def test_a_second_start_says_that_it_runs_and_where(installation: Installation):
     assert installation.status()["parts"][0]["pid"] == before
 
 
-@pytest.mark.xdist_group("kills")
-def test_restart_replaces_the_process_of_one_part(installation: Installation):
+@pytest.mark.xdist_group("quiet")
+def test_restart_replaces_the_process_of_one_part(quiet_installation: Installation):
     """The part is ready again under another process id when the command returns."""
-    before = installation.part("worker-1")
-    assert installation.command("restart", "worker-1").returncode == 0
-    after = installation.part("worker-1")
+    before = quiet_installation.part("worker-1")
+    assert quiet_installation.command("restart", "worker-1").returncode == 0
+    after = quiet_installation.part("worker-1")
     assert after["state"] == "ready"
     assert after["pid"] != before["pid"]
 
@@ -150,12 +150,12 @@ def test_an_unknown_part_is_answered_with_the_names_of_all(installation: Install
     assert_one_sentence(installation.command("logs", "postgers"), "postgers", "postgres")
 
 
-@pytest.mark.xdist_group("kills")
-async def test_a_killed_service_comes_back(installation: Installation):
+@pytest.mark.xdist_group("quiet")
+async def test_a_killed_service_comes_back(quiet_installation: Installation):
     """Kill -9 of a service: the supervisor starts it again and counts."""
-    before = installation.part("streaming")
+    before = quiet_installation.part("streaming")
     psutil.Process(before["pid"]).kill()
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while (after := installation.part("streaming"))["state"] != "ready" or after["pid"] == before["pid"]:
+        while (after := quiet_installation.part("streaming"))["state"] != "ready" or after["pid"] == before["pid"]:
             await asyncio.sleep(0.1)
     assert after["restarts"] == before["restarts"] + 1
