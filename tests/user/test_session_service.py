@@ -163,9 +163,8 @@ async def test_a_session_ends_when_it_was_not_used_for_its_time(sessions, rows, 
 async def test_sessions_are_listed_page_by_page_the_last_used_first(sessions, sign_up):
     """Every device once, and the calling one marked."""
     account = await sign_up()
-    made = [account.credentials]
-    for _ in range(4):
-        made.append(await sessions.CreateSession(CreateSessionRequest(email=account.email, password=PASSWORD)))
+    again = CreateSessionRequest(email=account.email, password=PASSWORD)
+    made = [account.credentials, *[await sessions.CreateSession(again) for _ in range(4)]]
 
     seen, token = [], ""
     while True:
