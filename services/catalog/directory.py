@@ -5,7 +5,6 @@ from uuid import UUID
 import grpc
 
 from services.catalog.domain import user_not_found
-from services.common import errors
 from services.common.peers import CALL_SECONDS
 from spotilike.internal.v1.user_service_pb2 import ResolveUserRequest
 from spotilike.internal.v1.user_service_pb2_grpc import DirectoryServiceStub
@@ -25,4 +24,4 @@ class Directory:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise user_not_found(user_id) from error
-            raise errors.unavailable() from error
+            raise

@@ -1,7 +1,8 @@
 """Connections to the database of one context."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -16,6 +17,9 @@ POOL_WAIT_SECONDS = 0.8
 def driver_url(url: str) -> URL:
     """Name the psycopg driver in a plain postgresql:// address."""
     return make_url(url).set(drivername="postgresql+psycopg")
+
+
+UnitOfWork = TypeVar("UnitOfWork")
 
 
 class Database:
@@ -54,3 +58,24 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self._writes.dispose()
+
+
+class UnitsOfWork(Generic[UnitOfWork]):
+    """What the store of every context is: a way to its rows, one unit of work at a time."""
+
+    def __init__(self, database: Database, unit: Callable[[AsyncConnection], UnitOfWork]) -> None:
+        """Reach `database`; `unit` puts the context's statements on a connection."""
+        self._database = database
+        self._unit = unit
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        """Open a transaction: all of its writes are kept, or none."""
+        async with self._database.begin() as connection:
+            yield self._unit(connection)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[UnitOfWork]:
+        """Lend a connection for reads that stand alone."""
+        async with self._database.read() as connection:
+            yield self._unit(connection)

@@ -12,7 +12,8 @@ from services.common.keys import public_key
 from spotilike.user.v1.key_service_pb2 import GetJwksRequest
 from spotilike.user.v1.key_service_pb2_grpc import KeyServiceStub
 
-CALL_SECONDS = 3.0
+CALL_SECONDS = 2.0
+"""How long another service may take to answer."""
 REFETCH_SECONDS = 300.0
 UNKNOWN_KID_SECONDS = 5.0
 """How often, at most, an unknown key id makes us ask; a flood of forged tokens must not become a flood of calls."""

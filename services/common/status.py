@@ -29,6 +29,9 @@ CODES: dict[type[errors.Refusal], grpc.StatusCode] = {
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""What another service answers, or fails to, while it cannot serve."""
+
 log = structlog.get_logger("rpc")
 
 
@@ -75,7 +78,9 @@ def refusal_of(error: Exception, method: str) -> errors.Refusal:
 
 
 def is_outage(error: Exception) -> bool:
-    """Say whether the database, and not the program, is what failed."""
+    """Say whether a database or another service, and not the program, is what failed."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code() in AWAY
     if isinstance(error, sql.DBAPIError):
         lost = isinstance(error.orig, sql_errors.OperationalError | sql_errors.InterfaceError)
         return error.connection_invalidated or (lost and not isinstance(error.orig, sql_errors.QueryCanceled))

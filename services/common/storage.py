@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import urllib3
 from minio import Minio
 from minio.datatypes import Part
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.helpers import DictType
 
 from services.common.settings import StorageSettings
@@ -198,5 +198,5 @@ def _translated() -> Iterator[None]:
         if error.code in ("InternalError", "ServiceUnavailable", "SlowDown"):
             raise ConnectionError("the object store does not answer") from error
         raise
-    except urllib3.exceptions.HTTPError as error:
+    except (urllib3.exceptions.HTTPError, ServerError, InvalidResponseError) as error:
         raise ConnectionError("the object store does not answer") from error

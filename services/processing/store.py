@@ -1,7 +1,6 @@
 """Every SQL statement of the processing context. Only the database's clock counts."""
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common.db import Database
+from services.common.db import Database, UnitsOfWork
 from services.common.outbox import Outbox
 from services.common.pages import Page, PageRequest
 from services.processing.domain import Failure, Job, Lease, LeaseLostError, Master, Outcome, Status
@@ -19,24 +18,12 @@ from services.processing.tables import attempts, outbox, processing_jobs, retire
 MASTER = tuple(Master.__dataclass_fields__)
 
 
-class Store:
+class Store(UnitsOfWork["Transaction"]):
     """The rows of `processing_db`."""
 
     def __init__(self, database: Database) -> None:
         """Read and write through `database`."""
-        self._database = database
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator["Transaction"]:
-        """Open a transaction: all of its writes are kept, or none."""
-        async with self._database.begin() as connection:
-            yield Transaction(connection)
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator["Transaction"]:
-        """Lend a connection for reads that stand alone."""
-        async with self._database.read() as connection:
-            yield Transaction(connection)
+        super().__init__(database, Transaction)
 
 
 class Transaction:

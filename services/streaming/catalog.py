@@ -4,13 +4,10 @@ from uuid import UUID
 
 import grpc
 
-from services.common import errors
+from services.common.peers import CALL_SECONDS
 from services.streaming.domain import track_not_found
 from spotilike.internal.v1.catalog_service_pb2 import ResolvePlaybackRequest, ResolvePlaybackResponse
 from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
-
-CALL_SECONDS = 2.0
-OUTAGES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 class Catalog:
@@ -21,13 +18,11 @@ class Catalog:
         self._stub = AccessServiceStub(channel)
 
     async def resolve(self, track_id: UUID, user_id: UUID) -> ResolvePlaybackResponse:
-        """Answer what to play; refuses with TRACK_NOT_FOUND, and with DEPENDENCY_UNAVAILABLE within two seconds."""
+        """Answer what to play; refuses with TRACK_NOT_FOUND, and raises while the catalog does not answer."""
         request = ResolvePlaybackRequest(track=str(track_id), user=str(user_id))
         try:
             return await self._stub.ResolvePlayback(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise track_not_found(track_id) from error
-            if error.code() in OUTAGES:
-                raise errors.unavailable() from error
             raise

@@ -1,7 +1,5 @@
 """Every SQL statement of the streaming context."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common.db import Database
+from services.common.db import Database, UnitsOfWork
 from services.common.pages import Page, PageRequest
 from services.common.requests import Requests
 from services.streaming.domain import Clock, Credit, NewPlayback, Play, Playback, Report, Stretch
@@ -20,24 +18,12 @@ from services.streaming.tables import CLOSED, OPEN, listeners, playback_history,
 BATCH = 500
 
 
-class Store:
+class Store(UnitsOfWork["Transaction"]):
     """The rows of `streaming_db`."""
 
     def __init__(self, database: Database) -> None:
         """Read and write through `database`."""
-        self._database = database
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator["Transaction"]:
-        """Open a transaction: all of its writes are kept, or none."""
-        async with self._database.begin() as connection:
-            yield Transaction(connection)
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator["Transaction"]:
-        """Lend a connection for reads that stand alone."""
-        async with self._database.read() as connection:
-            yield Transaction(connection)
+        super().__init__(database, Transaction)
 
 
 class Transaction:

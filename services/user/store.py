@@ -1,20 +1,19 @@
 """Every SQL statement of the user context."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Row, Select, func, insert, literal, select, update
+from sqlalchemy import Row, Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import errors
-from services.common.db import Database
+from services.common.db import Database, UnitsOfWork
 from services.common.pages import Page, PageRequest
 from services.common.requests import Requests
 from services.user.domain import RefreshToken, Session, User, composed, token_hash
@@ -23,24 +22,12 @@ from services.user.tables import refresh_tokens, request_ids, roles, user_roles,
 ROLE_USER = "ROLE_USER"
 
 
-class Store:
+class Store(UnitsOfWork["Transaction"]):
     """The rows of `user_db`."""
 
     def __init__(self, database: Database) -> None:
         """Read and write through `database`."""
-        self._database = database
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator["Transaction"]:
-        """Open a transaction: all of its writes are kept, or none."""
-        async with self._database.begin() as connection:
-            yield Transaction(connection)
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator["Transaction"]:
-        """Lend a connection for reads that stand alone."""
-        async with self._database.read() as connection:
-            yield Transaction(connection)
+        super().__init__(database, Transaction)
 
 
 class Transaction:
@@ -175,11 +162,8 @@ class Tokens:
         """List the sessions of a user that go on, the last used first."""
         columns = refresh_tokens.c
         statement = _sessions().where(columns.user_id == user_id)
-        if request.after:
-            last_used, token_id = request.after
-            statement = statement.where(
-                func.row(columns.created_at, columns.id) < func.row(datetime.fromisoformat(last_used), int(token_id))
-            )
+        if last := request.keyset(datetime.fromisoformat, int):
+            statement = statement.where(tuple_(columns.created_at, columns.id) < last)
         statement = statement.order_by(columns.created_at.desc(), columns.id.desc()).limit(request.limit)
         page = request.page(
             (await self._connection.execute(statement)).all(), lambda row: (row.created_at.isoformat(), row.id)

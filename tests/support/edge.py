@@ -128,7 +128,7 @@ async def running(
     engines: Engines, echo: EchoServices, folder: Path, ready: int = 200, **changes: Any
 ) -> AsyncIterator[RunningEdge]:
     """Run an Envoy with its own ports until /healthz has answered `ready`; `changes` replace settings."""
-    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 (a moment, before anything runs)
+    folder.mkdir(exist_ok=True)
     ports = PortBook(folder / "ports.json")
     keys = engines.s3_credentials("edge")
     usual: dict[str, Any] = {

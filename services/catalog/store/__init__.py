@@ -1,8 +1,5 @@
 """Every SQL statement of the catalog context."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.store.albums import Albums
@@ -12,7 +9,7 @@ from services.catalog.store.managers import Managers
 from services.catalog.store.tracks import Tracks
 from services.catalog.store.uploads import Uploads
 from services.catalog.tables import outbox, request_ids
-from services.common.db import Database
+from services.common.db import Database, UnitsOfWork
 from services.common.outbox import Outbox
 from services.common.requests import Requests
 
@@ -32,21 +29,9 @@ class Transaction:
         self.requests = Requests(connection, request_ids)
 
 
-class Store:
+class Store(UnitsOfWork[Transaction]):
     """The rows of `catalog_db`."""
 
     def __init__(self, database: Database) -> None:
         """Read and write through `database`."""
-        self._database = database
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
-        """Open a transaction: all of its writes are kept, or none."""
-        async with self._database.begin() as connection:
-            yield Transaction(connection)
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
-        """Lend a connection for reads that stand alone."""
-        async with self._database.read() as connection:
-            yield Transaction(connection)
+        super().__init__(database, Transaction)
