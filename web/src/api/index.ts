@@ -21,7 +21,13 @@ export const asGuest = () => ({ contextValues: createContextValues().set(asGuest
 
 const plain = { baseUrl: location.origin, defaultTimeoutMs: TIMEOUT_MS }
 
-export const session = new Session(createGrpcWebTransport(plain))
+/** Says which browser this is, where the library would give its own name: the list of devices shows it. */
+const introduce: Interceptor = (next) => (request) => {
+  request.header.set('X-User-Agent', navigator.userAgent)
+  return next(request)
+}
+
+export const session = new Session(createGrpcWebTransport({ ...plain, interceptors: [introduce] }))
 
 /** Sends the access token, and once more with a new one when the server does not take it. */
 const authorize: Interceptor = (next) => async (request) => {
@@ -51,9 +57,9 @@ const authorizeNow: Interceptor = (next) => (request) => {
 const outlivingFetch: typeof fetch = (input, init) => fetch(input, { ...init, keepalive: true })
 
 /** Carries the calls of all services; their clients are made where they are needed, to be loaded with them. */
-export const transport = createGrpcWebTransport({ ...plain, interceptors: [authorize] })
+export const transport = createGrpcWebTransport({ ...plain, interceptors: [introduce, authorize] })
 
 /** Carries what is said at the very end. */
-export const lastWords = createGrpcWebTransport({ ...plain, interceptors: [authorizeNow], fetch: outlivingFetch })
+export const lastWords = createGrpcWebTransport({ ...plain, interceptors: [introduce, authorizeNow], fetch: outlivingFetch })
 
 export const sessions = createClient(SessionService, transport)

@@ -1,0 +1,64 @@
+import { create } from '@bufbuild/protobuf'
+import { describe, expect, test } from 'vitest'
+import { PlaybackSchema, Playback_Codec as Codec } from '../src/gen/spotilike/streaming/v1/playback_pb'
+import { gain } from '../src/player/loudness'
+import { chooseSource } from '../src/player/source'
+import { bars, peaksOf } from '../src/player/waveform'
+
+const playback = create(PlaybackSchema, {
+  manifestUri: '/media/audio/aac.m3u8',
+  manifests: [
+    { codec: Codec.AAC, uri: '/media/audio/aac.m3u8' },
+    { codec: Codec.OPUS, uri: '/media/audio/opus.m3u8' },
+  ],
+  renditions: [
+    { codec: Codec.OPUS, bitrateBps: 160_000 },
+    { codec: Codec.AAC, bitrateBps: 128_000 },
+    { codec: Codec.OPUS, bitrateBps: 48_000 },
+  ],
+})
+const chromium = { mediaSource: true, opus: true, nativeHls: false }
+
+describe('the source', () => {
+  test('is Opus where the browser takes it', () => {
+    const source = chooseSource(playback, chromium)
+    expect(source).toMatchObject({ codec: Codec.OPUS, uri: '/media/audio/opus.m3u8', native: false })
+    expect(source.bitrates).toEqual([48_000, 160_000])
+  })
+
+  test('is AAC where Opus is not taken or has failed', () => {
+    expect(chooseSource(playback, { ...chromium, opus: false }).codec).toBe(Codec.AAC)
+    expect(chooseSource(playback, chromium, new Set([Codec.OPUS])).codec).toBe(Codec.AAC)
+  })
+
+  test("is the browser's own HLS where there are no Media Source Extensions", () => {
+    expect(chooseSource(playback, { mediaSource: false, opus: false, nativeHls: true })).toMatchObject({ native: true })
+  })
+})
+
+describe('the loudness', () => {
+  test('brings loud and soft tracks to the same level', () => {
+    expect(20 * Math.log10(gain(-8, -1))).toBeCloseTo(-6)
+    expect(20 * Math.log10(gain(-20, -12))).toBeCloseTo(6)
+  })
+
+  test('never lifts a peak above the ceiling', () => {
+    expect(20 * Math.log10(gain(-24, -3))).toBeCloseTo(2)
+  })
+
+  test('leaves what was not measured as it is', () => {
+    expect(gain(undefined, undefined)).toBe(1)
+  })
+})
+
+describe('the waveform', () => {
+  test('fills its height at the loudest point', () => {
+    expect(peaksOf({ bits: 16, length: 3, data: [-50, 100, -200, 20, 0, 0] })).toEqual([0.5, 1, 0])
+  })
+
+  test('has as many bars as there is room for, also for short tracks', () => {
+    expect(bars([0, 1, 0, 1], 2)).toEqual([0.5, 0.5])
+    expect(bars([1, 0.5], 5)).toHaveLength(5)
+    expect(bars([1, 0.5], 5).every((bar) => bar > 0)).toBe(true)
+  })
+})
