@@ -320,6 +320,20 @@ def manager_exists(artist_id: UUID, user_id: UUID) -> errors.AlreadyExists:
     return errors.AlreadyExists("MANAGER_EXISTS", "This user manages the artist already.", name=name)
 
 
+def check_grant(own: Collection[str], given: Collection[str], artist_id: UUID) -> None:
+    """Refuse to let anybody give a permission that they do not have themselves."""
+    if ALL in own:
+        return
+    for permission in given:
+        if permission not in own:
+            raise errors.PermissionDenied(
+                "PERMISSION_MISSING",
+                f"You cannot give the permission {permission}, which you do not have.",
+                permission=permission,
+                resource=names.artist(artist_id),
+            )
+
+
 def last_manager(artist_id: UUID) -> errors.FailedPrecondition:
     """Refuse because nobody with ALL would be left."""
     return errors.FailedPrecondition(

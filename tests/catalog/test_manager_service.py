@@ -99,6 +99,21 @@ async def test_permissions_are_named_one_by_one(edge, studio, permissions, field
     assert await refused_fields(call) == fields
 
 
+async def test_nobody_gives_a_permission_that_they_do_not_have(edge, studio, sign_up):
+    """Who manages the team gives what they have, and cannot make a second self with more."""
+    lead, guest = await sign_up(), await sign_up()
+    await edge.managers.CreateManager(
+        invitation(studio.artist, lead, Manager.MANAGE_TEAM, Manager.UPLOAD), metadata=studio.account.metadata
+    )
+
+    for beyond in (Manager.ALL, Manager.EDIT_RELEASES):
+        call = edge.managers.CreateManager(invitation(studio.artist, guest, beyond), metadata=lead.metadata)
+        assert await refused(call) == "PERMISSION_MISSING"
+    made = await edge.managers.CreateManager(invitation(studio.artist, guest, Manager.UPLOAD), metadata=lead.metadata)
+
+    assert list(made.permissions) == [Manager.UPLOAD]
+
+
 async def test_the_last_manager_with_everything_stays(edge, studio, sign_up):
     """Until somebody else has ALL; other permissions do not count."""
     helper, heir = await sign_up(), await sign_up()

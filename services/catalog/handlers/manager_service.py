@@ -6,7 +6,7 @@ from uuid import UUID
 from google.protobuf.empty_pb2 import Empty
 
 from services.catalog.directory import Directory
-from services.catalog.domain import ALL, Manager, artist_not_found, last_manager, manager_not_found
+from services.catalog.domain import ALL, Manager, artist_not_found, check_grant, last_manager, manager_not_found
 from services.catalog.handlers import artist_service
 from services.catalog.handlers.authorization import authorize, managed_artist
 from services.catalog.store import Store, Transaction
@@ -44,6 +44,7 @@ class ManagerService(manager_service_pb2_grpc.ManagerServiceServicer):
             await managed_artist(tx, artist_id)
             if await tx.requests.find(request) is None:
                 permissions = list(map(manager_pb2.Manager.Permission.Name, request.manager.permissions))
+                check_grant(await tx.managers.granted(artist_id, auth.call().user_id), permissions, artist_id)
                 await tx.managers.add(artist_id, user_id, permissions)
                 await tx.requests.remember(request, user_id)
             return _message(await _found(tx, artist_id, user_id))

@@ -64,7 +64,7 @@ class ManagerServiceServicer:
     """
 
     def CreateManager(self, request, context):
-        """Adds a manager.
+        """Adds a manager with permissions that the caller has.
         Requires: MANAGE_TEAM.
         Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
         """

@@ -36,7 +36,7 @@ class ManagerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ManagerServiceAsyncStub: ...
     CreateManager: _grpc.UnaryUnaryMultiCallable[_manager_service_pb2.CreateManagerRequest, _manager_pb2.Manager]
-    """Adds a manager.
+    """Adds a manager with permissions that the caller has.
     Requires: MANAGE_TEAM.
     Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
     """
@@ -62,7 +62,7 @@ class ManagerServiceAsyncStub(ManagerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateManager: _aio.UnaryUnaryMultiCallable[_manager_service_pb2.CreateManagerRequest, _manager_pb2.Manager]  # type: ignore[assignment]
-    """Adds a manager.
+    """Adds a manager with permissions that the caller has.
     Requires: MANAGE_TEAM.
     Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
     """
@@ -91,7 +91,7 @@ class ManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _manager_service_pb2.CreateManagerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_manager_pb2.Manager, _abc.Awaitable[_manager_pb2.Manager]]:
-        """Adds a manager.
+        """Adds a manager with permissions that the caller has.
         Requires: MANAGE_TEAM.
         Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
         """
