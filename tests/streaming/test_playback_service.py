@@ -374,7 +374,7 @@ async def test_a_playback_is_renewed_for_a_day(shelf, listener):
         ({"intervals": [{"start": -1, "end": 1e9}]}, {"intervals[0].start", "intervals[0].end"}),
         ({"intervals": [{}] * 1001}, {"intervals"}),
     ],
-    ids=str,
+    ids=["no number", "before the start", "backwards", "endless", "both ends", "too many"],
 )
 async def test_nonsense_is_refused_by_field(shelf, listener, fields, violated):
     """Every field that breaks a rule is named."""
