@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from services.common import retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.keys import Keyring
@@ -15,7 +16,7 @@ from services.user.handlers.user_service import UserService
 from services.user.passwords import Passwords
 from services.user.settings import Settings
 from services.user.store import Store
-from services.user.tables import signing_keys
+from services.user.tables import refresh_tokens, signing_keys
 
 
 def wire(settings: Settings) -> Service:
@@ -30,12 +31,14 @@ def wire(settings: Settings) -> Service:
         access_token=timedelta(seconds=settings.access_token_seconds),
         refresh_secret=settings.refresh_secret.get_secret_value().encode(),
     )
+    expired = retention.Rule(refresh_tokens.c.expires_at, timedelta(days=settings.expired_token_days))
     return Service(
         settings=settings,
         verifier=TokenVerifier(keys),
         public=[UserService(store, passwords), SessionService(store, passwords, keys, policy), KeyService(keys)],
         internal=[DirectoryService(store), KeyService(keys)],
         ready=keys.check,
+        background=[retention.run(database, [expired])],
     )
 
 

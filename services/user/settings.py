@@ -18,6 +18,8 @@ class Settings(ServiceSettings):
     """Days without use after which a session ends."""
     session_days: int = 180
     """Days after which a session ends in any case."""
+    expired_token_days: int = 30
+    """Days for which an expired refresh token is still known, so that its use is seen as what it is."""
     password_threads: int = 2
     """Passwords that are hashed at once; each takes 19 MiB."""
     password_queue: int = 32

@@ -15,9 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.common import errors
 from services.common.db import Database, UnitsOfWork
 from services.common.pages import Page, PageRequest
-from services.common.requests import Requests
 from services.user.domain import RefreshToken, Session, User, composed, token_hash
-from services.user.tables import refresh_tokens, request_ids, roles, user_roles, users
+from services.user.tables import refresh_tokens, roles, user_roles, users
 
 ROLE_USER = "ROLE_USER"
 
@@ -37,7 +36,6 @@ class Transaction:
         """Work on `connection`."""
         self.users = Users(connection)
         self.tokens = Tokens(connection)
-        self.requests = Requests(connection, request_ids)
         self._connection = connection
 
     async def now(self) -> datetime:

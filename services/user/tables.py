@@ -73,5 +73,4 @@ refresh_tokens = Table(
 Index("ix_refresh_tokens_family", refresh_tokens.c.family_id)
 Index("ix_refresh_tokens_user_id", refresh_tokens.c.user_id)
 
-request_ids = tables.request_ids(METADATA)
 signing_keys = tables.signing_keys(METADATA)
