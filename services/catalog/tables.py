@@ -53,6 +53,9 @@ artists = Table(
 )
 # The id makes equal names a keyset.
 Index("ix_artists_name", artists.c.name, artists.c.id)
+# Lists by name do not put all capitals before all small letters.
+artists_by_name = func.lower(artists.c.name)
+Index("ix_artists_by_name", artists_by_name, artists.c.id)
 
 artist_managers = Table(
     "artist_managers",

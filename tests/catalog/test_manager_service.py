@@ -188,7 +188,7 @@ async def test_only_who_manages_the_team_sees_and_changes_it(edge, studio, sign_
 async def test_everybody_finds_the_artists_they_manage_by_name(edge, sign_up):
     """With the permissions, page by page; a page of somebody else's token is a page of one's own artists."""
     account, other = await sign_up(), await sign_up()
-    mine = [await edge.artist(account, name) for name in ("C", "A", "B", "A")]
+    mine = [await edge.artist(account, name) for name in ("C", "A", "b", "A")]
     theirs = await edge.artist(other, "AA")
     await edge.managers.CreateManager(
         invitation(theirs, account, Manager.UPLOAD, Manager.VIEW_ANALYTICS), metadata=other.metadata
@@ -197,7 +197,7 @@ async def test_everybody_finds_the_artists_they_manage_by_name(edge, sign_up):
     request = ListMyArtistsRequest(page_size=2)
     listed = await read_all(edge.managers.ListMyArtists, request, "managed_artists", account.metadata)
 
-    assert [row.artist.display_name for row in listed] == ["A", "A", "AA", "B", "C"]
+    assert [row.artist.display_name for row in listed] == ["A", "A", "AA", "b", "C"]
     granted = {row.artist.name: list(row.permissions) for row in listed}
     assert granted == {
         **{artist: [Manager.ALL] for artist in mine},

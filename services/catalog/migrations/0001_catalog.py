@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_artists")),
     )
     op.create_index("ix_artists_name", "artists", ["name", "id"], unique=False)
+    op.create_index("ix_artists_by_name", "artists", [sa.text("lower(name)"), "id"], unique=False)
     op.create_table(
         "dead_events",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import Artist
-from services.catalog.tables import artists
+from services.catalog.tables import artists, artists_by_name
 from services.common.pages import Page, PageRequest
 
 
@@ -38,11 +38,11 @@ class Artists:
 
     async def page(self, request: PageRequest) -> Page[Artist]:
         """List artists by name."""
-        statement = _artists()
+        statement = _artists().add_columns(artists_by_name.label("sort_key"))
         if after := request.keyset(str, UUID):
-            statement = statement.where(tuple_(artists.c.name, artists.c.id) > after)
-        statement = statement.order_by(artists.c.name, artists.c.id).limit(request.limit)
-        page = request.page((await self._connection.execute(statement)).all(), lambda row: (row.name, row.id))
+            statement = statement.where(tuple_(artists_by_name, artists.c.id) > after)
+        statement = statement.order_by(artists_by_name, artists.c.id).limit(request.limit)
+        page = request.page((await self._connection.execute(statement)).all(), lambda row: (row.sort_key, row.id))
         return Page([artist_of(row) for row in page.rows], page.next_token)
 
     async def change(self, artist_id: UUID, values: Mapping[str, Any]) -> None:

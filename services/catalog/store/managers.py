@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import ALL, Artist, Manager, manager_exists
 from services.catalog.store.artists import artist_of
-from services.catalog.tables import artist_managers, artists
+from services.catalog.tables import artist_managers, artists, artists_by_name
 from services.common.pages import Page, PageRequest
 
 
@@ -73,14 +73,14 @@ class Managers:
     async def artists_of(self, user_id: UUID, request: PageRequest) -> Page[tuple[Artist, tuple[str, ...]]]:
         """List the artists that a user manages, by name, with the permissions."""
         statement = (
-            select(artists, artist_managers.c.permissions)
+            select(artists, artist_managers.c.permissions, artists_by_name.label("sort_key"))
             .join(artist_managers, artist_managers.c.artist_id == artists.c.id)
             .where(artist_managers.c.user_id == user_id, artists.c.deleted_at.is_(None))
         )
         if after := request.keyset(str, UUID):
-            statement = statement.where(tuple_(artists.c.name, artists.c.id) > after)
-        statement = statement.order_by(artists.c.name, artists.c.id).limit(request.limit)
-        page = request.page((await self._connection.execute(statement)).all(), lambda row: (row.name, row.id))
+            statement = statement.where(tuple_(artists_by_name, artists.c.id) > after)
+        statement = statement.order_by(artists_by_name, artists.c.id).limit(request.limit)
+        page = request.page((await self._connection.execute(statement)).all(), lambda row: (row.sort_key, row.id))
         return Page([(artist_of(row), tuple(row.permissions or ())) for row in page.rows], page.next_token)
 
     async def grants_of(self, user_id: UUID) -> list[tuple[UUID, tuple[str, ...]]]:
