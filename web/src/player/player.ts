@@ -325,7 +325,11 @@ export class Player {
   #read(): void {
     if (!this.#playback) return
     const { playing, waiting, length, levels, level } = this.#engine
-    if (playing && !waiting) this.#reporter?.run()
+    if (playing && !waiting && !this.#engine.audio.seeking) {
+      // The first moment of a stretch: the next is heard of only a quarter of a second later.
+      this.#reporter?.listening.passes(this.#engine.position)
+      this.#reporter?.run()
+    }
     const bitrates = this.#nominal(levels)
     if (bitrates.length && !this.#now.bitrates.length && this.#now.bitrate) {
       this.#engine.hold(bitrates.indexOf(this.#now.bitrate))
