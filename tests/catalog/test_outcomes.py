@@ -13,7 +13,8 @@ from spotilike.events.v1.catalog_events_pb2 import FolderRetired
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import JobCompleted
 from tests.catalog.refusals import refused
-from tests.support.catalog import Edge, Processing, Rows
+from tests.support.catalog import Edge, Processing
+from tests.support.rows import Rows
 from tests.support.services import Account
 
 READY, FAILED, PROCESSING = Track.READY, Track.FAILED, Track.PROCESSING

@@ -6,19 +6,17 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.common.db import driver_url
 from services.streaming import __main__ as streaming_main
 from services.streaming.settings import Settings
 from spotilike.streaming.v1.history_service_pb2_grpc import HistoryServiceStub
 from spotilike.streaming.v1.playback_service_pb2_grpc import PlaybackServiceStub
 from tests.streaming.listener import Listener
 from tests.streaming.shelf import Shelf
-from tests.support.catalog import Edge, Rows
+from tests.support.catalog import Edge
 from tests.support.databases import Databases
 from tests.support.engines import Engines
+from tests.support.rows import Rows, rows_of
 from tests.support.services import RunningService, SignUp, listeners, run
 
 TIMEOUT_SECONDS = 90.0
@@ -77,15 +75,8 @@ async def streaming(engines: Engines, settings_of: SettingsOf) -> AsyncIterator[
 @pytest.fixture(scope="session")
 async def rows(databases: Databases) -> AsyncIterator[Rows]:
     """Return a function that runs SQL as the owner of the tables."""
-    engine = create_async_engine(driver_url(await databases.url("streaming", "owner")))
-
-    async def execute(sql: str, **values: Any) -> Any:
-        async with engine.begin() as connection:
-            result = await connection.execute(text(sql), values)
-            return result.all() if result.returns_rows else []
-
-    yield execute
-    await engine.dispose()
+    async with rows_of(databases, "streaming") as execute:
+        yield execute
 
 
 @pytest.fixture(scope="session")

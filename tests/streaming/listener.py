@@ -13,7 +13,7 @@ from spotilike.streaming.v1.playback_service_pb2 import (
     ReportPlaybackRequest,
     StartPlaybackRequest,
 )
-from tests.support.catalog import Rows
+from tests.support.rows import Rows
 from tests.support.services import Account
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from spotilike.internal.v1.audio_pb2 import AudioFacts
-from tests.support.catalog import Edge, Rows
+from tests.support.catalog import Edge
+from tests.support.rows import Rows
 from tests.support.services import Account
 
 RATE = 44_100

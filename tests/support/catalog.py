@@ -1,7 +1,7 @@
 """The catalog service of this worker, and what tests of it and of its neighbours do with it again and again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,13 +10,10 @@ import httpx
 import pytest
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.catalog import __main__ as catalog_main
 from services.catalog.settings import Settings
 from services.common import events
-from services.common.db import driver_url
 from services.common.settings import NatsSettings, StorageSettings
 from services.common.storage import Storage
 from spotilike.catalog.v1.album_pb2 import Album
@@ -40,6 +37,7 @@ from spotilike.internal.v1.audio_pb2 import AudioFacts
 from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
 from tests.support.databases import Databases
 from tests.support.engines import Engines
+from tests.support.rows import Rows, rows_of
 from tests.support.services import Account, RunningService, SignUp, listeners, run
 
 PART_BYTES = 5 * 1024 * 1024
@@ -47,8 +45,6 @@ PART_BYTES = 5 * 1024 * 1024
 OPEN_LIMIT = 5
 LONG_AGO = Date(year=2020, month=2, day=29)
 FAR_OFF = Date(year=2999, month=12, day=31)
-
-Rows = Callable[..., Awaitable[Any]]
 
 
 def storage_settings(engines: Engines) -> dict[str, Any]:
@@ -89,15 +85,8 @@ async def catalog(streams: Engines, databases: Databases, user: RunningService) 
 @pytest.fixture(scope="session")
 async def catalog_rows(databases: Databases) -> AsyncIterator[Rows]:
     """Return a function that runs SQL as the owner of the catalog's tables."""
-    engine = create_async_engine(driver_url(await databases.url("catalog", "owner")))
-
-    async def execute(sql: str, **values: Any) -> Any:
-        async with engine.begin() as connection:
-            result = await connection.execute(text(sql), values)
-            return result.all() if result.returns_rows else []
-
-    yield execute
-    await engine.dispose()
+    async with rows_of(databases, "catalog") as execute:
+        yield execute
 
 
 @pytest.fixture(scope="session")

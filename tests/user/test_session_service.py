@@ -6,10 +6,7 @@ import time
 import grpc
 import jwt
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.common.db import driver_url
 from services.common.keys import public_key
 from services.user.domain import GRACE
 from spotilike.user.v1.key_service_pb2 import GetJwksRequest
@@ -21,6 +18,7 @@ from spotilike.user.v1.session_service_pb2 import (
     RevokeSessionRequest,
 )
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.support.rows import rows_of
 from tests.support.services import PASSWORD, bearer, error_info
 
 
@@ -33,15 +31,8 @@ def sessions(user):
 @pytest.fixture
 async def rows(databases):
     """Return a function that runs SQL as the owner of the tables."""
-    engine = create_async_engine(driver_url(await databases.url("user", "owner")))
-
-    async def run(sql, **values):
-        async with engine.begin() as connection:
-            result = await connection.execute(text(sql), values)
-            return result.all() if result.returns_rows else []
-
-    yield run
-    await engine.dispose()
+    async with rows_of(databases, "user") as execute:
+        yield execute
 
 
 async def refused_reason(call):

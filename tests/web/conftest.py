@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -32,6 +33,15 @@ class Release:
     def path(self) -> str:
         """Return the address of the album's page."""
         return f"/{self.album['name']}"
+
+
+def swelling(seconds: float, seed: int) -> audio.Sound:
+    """Make tones that swell and fade as music does, so that the waveform has a shape."""
+    sound = audio.tones(seconds)
+    generator = np.random.default_rng(seed)
+    bends = generator.uniform(0.2, 1, 60) * np.linspace(0.5, 1, 60)
+    envelope = np.interp(np.linspace(0, 1, len(sound)), np.linspace(0, 1, 60), bends)
+    return (sound * envelope[:, None]).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +74,7 @@ def release(installation: Installation, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("masters")
     names = []
     for number, title in enumerate(("Low Water", "Breakwater", "Night Ferry")):
-        master = audio.save(folder / f"{title}.ogg", audio.tones(30 + number))
+        master = audio.save(folder / f"{title}.ogg", swelling(30 + number, number))
         track = manager.post("/v1/tracks", {"album": album["name"], "title": title, "genres": [f"genres/{number + 1}"]})
         names.append(track["name"])
         manager.upload(track["name"], master)

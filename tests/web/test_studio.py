@@ -126,21 +126,22 @@ def test_an_upload_goes_on_after_a_reload_with_the_parts_that_are_missing(tab, a
 
 def test_an_upload_survives_a_connection_that_fails_and_can_be_paused(tab, album, long_song):
     """A part that fails is tried again; a pause stops, going on goes on."""
-    failures = iter(["failed"] * 2)
+    is_cut = True
 
-    def fail_twice(route: Route) -> None:
-        if next(failures, None):
+    def cut(route: Route) -> None:
+        if is_cut:
             route.abort()
         else:
             route.continue_()
 
-    tab.page.route("**/uploads/**", fail_twice)
+    tab.page.route("**/uploads/**", cut)
     tab.open(f"/studio/{album['name']}")
     add_masters(tab, long_song)
     line = row(tab, "Long Way")
     expect(line.get_by_text("The connection is down. Trying again…")).to_be_visible()
     line.get_by_role("button", name="Pause").click()
     expect(line.get_by_text("Paused")).to_be_visible()
+    is_cut = False
     line.get_by_role("button", name="Go on").click()
     expect(line).to_have_attribute("data-state", re.compile("PROCESSING|READY"), timeout=PATIENCE_MS)
     assert all("ERR_FAILED" in complaint for complaint in tab.complaints)
@@ -150,7 +151,11 @@ def test_an_upload_survives_a_connection_that_fails_and_can_be_paused(tab, album
 def test_an_upload_that_is_cancelled_is_gone_at_the_server(tab, album, long_song, listener):
     """The draft stays without a master, and nothing is left to go on with."""
     begun: list[Route] = []
-    tab.page.route("**/uploads/**", begun.append)
+
+    def hold(route: Route) -> None:
+        begun.append(route)
+
+    tab.page.route("**/uploads/**", hold)
     tab.open(f"/studio/{album['name']}")
     add_masters(tab, long_song)
     tab.wait_until(lambda: bool(begun), "the first part")

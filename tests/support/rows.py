@@ -1,0 +1,27 @@
+"""SQL as the owner of a context's tables, for what no RPC shows or lets a test arrange."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from services.common.db import driver_url
+from tests.support.databases import Databases
+
+Rows = Callable[..., Awaitable[Any]]
+
+
+@asynccontextmanager
+async def rows_of(databases: Databases, context: str) -> AsyncIterator[Rows]:
+    """Lend a function that runs one statement on this worker's database of a context, in a transaction of its own."""
+    engine = create_async_engine(driver_url(await databases.url(context, "owner")))
+
+    async def execute(sql: str, **values: Any) -> Any:
+        async with engine.begin() as connection:
+            result = await connection.execute(text(sql), values)
+            return result.all() if result.returns_rows else []
+
+    yield execute
+    await engine.dispose()
