@@ -144,11 +144,11 @@ async def test_two_managers_cannot_remove_each_other_at_once(edge, studio, sign_
     )
 
     assert len([end for end in ends if isinstance(end, grpc.aio.AioRpcError)]) == 1
-    left = [
-        account
-        for account in (studio.account, other)
-        if (await edge.managers.ListMyArtists(ListMyArtistsRequest(), metadata=account.metadata)).managed_artists
-    ]
+    left = []
+    for account in (studio.account, other):
+        request = ListMyArtistsRequest(page_size=200)
+        mine = await edge.managers.ListMyArtists(request, metadata=account.metadata)
+        left += [row for row in mine.managed_artists if row.artist.name == studio.artist]
     assert len(left) == 1
 
 
