@@ -182,6 +182,24 @@ def test_a_tab_that_is_closed_ends_its_playback(visiting, listener, release):
         assert plays()[0]["track"] == release.tracks[0]["name"]
 
 
+def test_a_long_visit_renews_its_tokens_before_they_end(visiting, listener, release):
+    """The media token is renewed while sound plays, and the access token once for all calls that wait for it."""
+    with visiting() as tab:
+        calls: list[str] = []
+        tab.page.on("request", lambda request: calls.append(request.url.rsplit("/", 1)[1]))
+        tab.page.clock.install()
+        tab.sign_in(listener.account["email"])
+        play_album(tab, release)
+        calls.clear()
+        tab.page.clock.fast_forward("20:00")  # from here on the device's clock is wrong by as much
+        tab.wait_until(lambda: "RenewPlayback" in calls and "RefreshSession" in calls, "the renewals")
+        before = tab.position()
+        tab.wait_until(lambda: tab.position() > before + 0.5, "more sound")
+        tab.page.get_by_role("link", name="History").first.click()
+        expect(tab.page.get_by_role("heading", name="History")).to_be_visible()
+        assert calls.count("RefreshSession") == 1
+
+
 def test_the_keys_of_headphones_reach_the_player(tab, release):
     """The Media Session knows the track."""
     play_album(tab, release)

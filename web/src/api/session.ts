@@ -10,6 +10,7 @@ import { createClient, type Transport } from '@connectrpc/connect'
 import { user } from '../account/user'
 import type { SessionCredentials } from '../gen/spotilike/user/v1/session_pb'
 import { SessionService } from '../gen/spotilike/user/v1/session_service_pb'
+import { learnServerTime, serverNow } from './clock'
 import { failureOf } from './failure'
 
 const STORAGE_KEY = 'spotilike.refresh'
@@ -59,7 +60,7 @@ export class Session {
 
   /** Returns a live access token, or null for a guest. */
   async token(): Promise<string | null> {
-    if (this.#access && this.#access.expiresMs - Date.now() > EARLY_MS / 2) return this.#access.token
+    if (this.#access && this.#access.expiresMs - serverNow() > EARLY_MS / 2) return this.#access.token
     return this.#refresh()
   }
 
@@ -105,13 +106,14 @@ export class Session {
   }
 
   #take(credentials: SessionCredentials): void {
+    if (credentials.session?.lastUseTime) learnServerTime(timestampMs(credentials.session.lastUseTime))
     const expiresMs = credentials.accessTokenExpireTime ? timestampMs(credentials.accessTokenExpireTime) : 0
     this.#access = { token: credentials.accessToken, expiresMs }
     this.name = credentials.session?.name ?? ''
     localStorage.setItem(STORAGE_KEY, credentials.refreshToken)
     user.set(credentials.user ?? null)
     clearTimeout(this.#timer)
-    const wait = Math.max(expiresMs - Date.now() - EARLY_MS, 5_000)
+    const wait = Math.max(expiresMs - serverNow() - EARLY_MS, 5_000)
     this.#timer = setTimeout(() => void this.#refresh().catch(() => undefined), wait)
   }
 

@@ -231,7 +231,7 @@ export class Player {
       () => this.#reopen(),
     )
     this.#applyGain()
-    this.#planRenewal(playback)
+    void this.#planRenewal(playback)
     void this.#draw(playback)
     await this.#feed(playback, position)
   }
@@ -271,10 +271,11 @@ export class Player {
     void this.#open(this.#now.position)
   }
 
-  #planRenewal(playback: Playback): void {
+  async #planRenewal(playback: Playback): Promise<void> {
+    const { serverNow } = await listening()
     clearTimeout(this.#renewal)
     const expires = Number(playback.expireTime?.seconds ?? 0) * 1000
-    this.#renewal = setTimeout(() => void this.#renew(), Math.max(expires - Date.now() - RENEW_EARLY_MS, 5_000))
+    this.#renewal = setTimeout(() => void this.#renew(), Math.max(expires - serverNow() - RENEW_EARLY_MS, 5_000))
   }
 
   async #renew(): Promise<void> {
@@ -285,7 +286,7 @@ export class Player {
       const renewed = await playbacks.renewPlayback({ name: playback.name })
       if (this.#playback !== playback) return
       playback.mediaToken = renewed.mediaToken
-      this.#planRenewal(renewed)
+      void this.#planRenewal(renewed)
       if (this.#source?.native) await this.#feed(playback, this.#now.position)
       else this.#engine.resumeLoading()
     } catch (error) {
