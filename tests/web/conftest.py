@@ -44,9 +44,12 @@ def swelling(seconds: float, seed: int) -> audio.Sound:
     return (sound * envelope[:, None]).astype(np.float32)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return the machine's Chromium."""
+    """Return the machine's Chromium.
+
+    It ends with the module: while Playwright is open it occupies the thread's event loop, which tests of services need.
+    """
     if not Path(CHROMIUM).exists():
         sentence = f"{CHROMIUM} is missing: install it (on Debian: apt-get install chromium) to run these tests."
         if os.environ.get("CI"):
