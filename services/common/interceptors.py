@@ -3,6 +3,7 @@
 from __future__ import annotations  # grpcio's classes are generic in the stubs alone
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -166,12 +167,19 @@ async def _retried(request: Message, context: Context, handler: Handler) -> Mess
 
 def _check_fields(request: Message) -> None:
     found = [
-        errors.Violation(_path(violation), violation.proto.message or "is not valid")
-        for violation in protovalidate.collect_violations(request)
+        errors.Violation(_path(violation), _words(violation)) for violation in protovalidate.collect_violations(request)
     ]
     found += [errors.Violation(path, "may not contain the character U+0000") for path in _unstorable(request, "")]
     if found:
         raise errors.InvalidFields(*found)
+
+
+def _words(violation: protovalidate.Violation) -> str:
+    """Say what a field has to be; the pattern of a resource name would tell a person nothing."""
+    name = re.match(r"\^([A-Za-z]+)/", str(violation.rule_value))
+    if violation.proto.rule_id == "string.pattern" and name:
+        return f"has to be the name of a resource in {name[1]}/, as the API answered it"
+    return violation.proto.message or "is not valid"
 
 
 def _unstorable(message: Message, prefix: str) -> Iterator[str]:

@@ -130,6 +130,17 @@ async def test_field_rules_of_the_contract_hold_before_the_handler_runs(genres):
     assert violated_fields(error) == {"page_size", "page_token"}
 
 
+async def test_a_damaged_resource_name_is_explained_in_words(service, sign_up):
+    """Nobody has to read a pattern."""
+    account = await sign_up()
+    managers = service[0].public(ManagerServiceStub)
+
+    error = await refusal(managers.ListManagers(ListManagersRequest(parent="artists/x"), metadata=account.metadata))
+
+    assert error.details() == "parent: has to be the name of a resource in artists/, as the API answered it"
+    assert violated_fields(error) == {"parent"}
+
+
 async def test_what_does_not_fit_is_refused_at_once_and_the_rest_is_served(genres):
     """A queue would only make everybody late."""
     calls = [asyncio.ensure_future(genres.ListGenres(ListGenresRequest(page_size=4))) for _ in range(3 * PLACES)]
