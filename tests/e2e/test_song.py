@@ -162,16 +162,16 @@ def odd(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "reasons"),
+    ("name", "reason"),
     [
-        ("empty.ogg", {"EMPTY"}),
-        ("text.ogg", {"UNSUPPORTED_CONTAINER"}),
-        ("playlist.mp3", {"UNSUPPORTED_CONTAINER"}),
-        ("truncated.mp3", {"TRUNCATED"}),
-        ("picture.mp3", {"NO_AUDIO_STREAM", "UNSUPPORTED_CONTAINER"}),
+        ("empty.ogg", "EMPTY"),
+        ("text.ogg", "UNSUPPORTED_CONTAINER"),
+        ("playlist.mp3", "UNSUPPORTED_CONTAINER"),
+        ("truncated.mp3", "TRUNCATED"),
+        ("picture.mp3", "NO_AUDIO_STREAM"),
     ],
 )
-def test_a_file_that_is_no_song_fails_with_its_reason_within_ten_seconds(song, odd, name, reasons):
+def test_a_file_that_is_no_song_fails_with_its_reason_within_ten_seconds(song, odd, name, reason):
     """The artist reads a sentence, and the worker goes on."""
     listener, _ = song
     track = listener.release(Path(name).stem)["name"]
@@ -180,6 +180,6 @@ def test_a_file_that_is_no_song_fails_with_its_reason_within_ten_seconds(song, o
     job = listener.job(listener.upload(track, odd / name)["job"])
 
     assert time.monotonic() - began < 10
-    assert (job["state"], job["reason"] in reasons) == ("FAILED", True), job
+    assert (job["state"], job["reason"]) == ("FAILED", reason), job
     assert len(job["message"]) > 20
     assert "errorLog" not in job or not job["errorLog"]
