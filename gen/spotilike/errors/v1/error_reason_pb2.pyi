@@ -124,6 +124,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such session of this user.
     Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
     """
+    EMAIL_UNVERIFIED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
+    Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
+    """
+    USER_DISABLED: _ErrorReason.ValueType  # 47
+    """PERMISSION_DENIED: an administrator has disabled the account.
+    Example: {"reason": "USER_DISABLED", "metadata": {}}
+    """
+    ATTEMPTS_THROTTLED: _ErrorReason.ValueType  # 48
+    """RESOURCE_EXHAUSTED: too many attempts failed; RetryInfo says when the next one is looked at.
+    Example: {"reason": "ATTEMPTS_THROTTLED", "metadata": {}}
+    """
+    LINK_INVALID: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION: the link of a mail is unknown, was used before or has ended. Ask for another one.
+    Example: {"reason": "LINK_INVALID", "metadata": {}}
+    """
+    PASSWORD_WRONG: _ErrorReason.ValueType  # 50
+    """PERMISSION_DENIED: the password that was sent to confirm a change is not the account's.
+    Example: {"reason": "PASSWORD_WRONG", "metadata": {}}
+    """
+    LAST_ADMIN: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION: this is the last administrator; make another one first.
+    Example: {"reason": "LAST_ADMIN", "metadata": {}}
+    """
+    ORIGIN_FORBIDDEN: _ErrorReason.ValueType  # 52
+    """PERMISSION_DENIED: a cookie was sent by a page of another origin.
+    Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
+    """
+    KEY_TOO_YOUNG: _ErrorReason.ValueType  # 53
+    """FAILED_PRECONDITION: the next key was published too short a time ago to be known everywhere; RetryInfo says when.
+    Example: {"reason": "KEY_TOO_YOUNG", "metadata": {}}
+    """
     ARTIST_NOT_FOUND: _ErrorReason.ValueType  # 60
     """NOT_FOUND: no such artist.
     Example: {"reason": "ARTIST_NOT_FOUND", "metadata": {"name": "artists/0198..."}}
@@ -309,6 +341,38 @@ Example: {"reason": "USER_NOT_FOUND", "metadata": {"name": "users/0198..."}}
 SESSION_NOT_FOUND: ErrorReason.ValueType  # 45
 """NOT_FOUND: no such session of this user.
 Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
+"""
+EMAIL_UNVERIFIED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
+Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
+"""
+USER_DISABLED: ErrorReason.ValueType  # 47
+"""PERMISSION_DENIED: an administrator has disabled the account.
+Example: {"reason": "USER_DISABLED", "metadata": {}}
+"""
+ATTEMPTS_THROTTLED: ErrorReason.ValueType  # 48
+"""RESOURCE_EXHAUSTED: too many attempts failed; RetryInfo says when the next one is looked at.
+Example: {"reason": "ATTEMPTS_THROTTLED", "metadata": {}}
+"""
+LINK_INVALID: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION: the link of a mail is unknown, was used before or has ended. Ask for another one.
+Example: {"reason": "LINK_INVALID", "metadata": {}}
+"""
+PASSWORD_WRONG: ErrorReason.ValueType  # 50
+"""PERMISSION_DENIED: the password that was sent to confirm a change is not the account's.
+Example: {"reason": "PASSWORD_WRONG", "metadata": {}}
+"""
+LAST_ADMIN: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION: this is the last administrator; make another one first.
+Example: {"reason": "LAST_ADMIN", "metadata": {}}
+"""
+ORIGIN_FORBIDDEN: ErrorReason.ValueType  # 52
+"""PERMISSION_DENIED: a cookie was sent by a page of another origin.
+Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
+"""
+KEY_TOO_YOUNG: ErrorReason.ValueType  # 53
+"""FAILED_PRECONDITION: the next key was published too short a time ago to be known everywhere; RetryInfo says when.
+Example: {"reason": "KEY_TOO_YOUNG", "metadata": {}}
 """
 ARTIST_NOT_FOUND: ErrorReason.ValueType  # 60
 """NOT_FOUND: no such artist.
