@@ -12,10 +12,12 @@ from services.common import events, names
 from services.common.db import Database
 from services.common.events import DeadEvents, Effect, Listener
 from services.common.outbox import Relay
+from services.common.sessions import EndedSessions
 from services.common.settings import NatsSettings
 from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.events.v1.user_events_pb2 import SessionsEnded, UserDeleted
 
 CONTEXT = "catalog"
 TRACK_UPLOADED = "spotilike.catalog.track_uploaded"
@@ -81,15 +83,31 @@ class Outcomes:
             await tx.tracks.fail(track_id, fact.generation, Failure(fact.reason, fact.message))
 
 
-async def exchange(settings: NatsSettings, database: Database) -> None:
+class Departures:
+    """What becomes of teams when accounts are erased."""
+
+    def __init__(self, store: Store) -> None:
+        """Apply to `store`."""
+        self._store = store
+
+    async def hear(self, _: Event, fact: UserDeleted) -> None:
+        """Remove a person from every team. An artist without anybody who has ALL is frozen by that."""
+        async with self._store.begin() as tx:
+            await tx.managers.remove_everywhere(UUID(fact.user))
+
+
+async def exchange(settings: NatsSettings, database: Database, ended: EndedSessions) -> None:
     """Hear and tell facts until cancelled. While the broker is away calls go on and the outbox waits."""
-    outcomes = Outcomes(Store(database))
-    effects: dict[type[Message], Effect] = {JobCompleted: outcomes.completed, JobFailed: outcomes.failed}
-    listener = Listener("PROCESSING", CONTEXT, effects, DeadEvents(database, dead_events))
+    store, dead = Store(database), DeadEvents(database, dead_events)
+    outcomes = Outcomes(store)
+    of_jobs: dict[type[Message], Effect] = {JobCompleted: outcomes.completed, JobFailed: outcomes.failed}
+    of_users: dict[type[Message], Effect] = {SessionsEnded: ended.hear, UserDeleted: Departures(store).hear}
+    listeners = [Listener("PROCESSING", CONTEXT, of_jobs, dead), Listener("USER", CONTEXT, of_users, dead)]
     connection = await events.connect(settings, CONTEXT)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Relay(database, outbox).run(connection))
-            tasks.create_task(listener.run(connection))
+            for listener in listeners:
+                tasks.create_task(listener.run(connection))
     finally:
         await connection.close()

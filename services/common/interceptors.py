@@ -57,10 +57,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         peers: Collection[str],
         limits: Limits,
     ) -> None:
-        """Serve `methods` to the mTLS `peers`; without a verifier no access token is read."""
+        """Serve `methods` to the mTLS `peers`, unless the contract names others.
+
+        Without a verifier no access token is read.
+        """
         self._methods = methods
         self._verifier = verifier
-        self._peers = frozenset(f"{SPIFFE}{peer}".encode() for peer in peers)
+        self._peers = tuple(peers)
         self._limits = limits
 
     async def intercept_service(  # type: ignore[override]  # None means unknown; the stubs forget it
@@ -92,7 +95,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         refusal: errors.Refusal | None = None
         try:
             with self._limits:
-                self._check_peer(context)
+                self._check_peer(method, context)
                 call = await self._identify(method, metadata)
                 _check_fields(request)
                 return await self._run(call, request, context, handler)
@@ -107,9 +110,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             trailing_metadata=(("grpc-status-details-bin", details.SerializeToString()),),
         )
 
-    def _check_peer(self, context: Context) -> None:
+    def _check_peer(self, method: Method, context: Context) -> None:
+        """Pass the peers that the contract names, or those of the listener where it names none."""
         names = context.auth_context().get("x509_subject_alternative_name", [])
-        if self._peers.isdisjoint(names):
+        if not any(f"{SPIFFE}{peer}".encode() in names for peer in method.permission.peers or self._peers):
             raise errors.PermissionDenied("PEER_NOT_ALLOWED", "This certificate may not call here.")
 
     async def _identify(self, method: Method, metadata: Mapping[str, str]) -> auth.Call:

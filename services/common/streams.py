@@ -35,6 +35,9 @@ STREAMS = {context.upper(): f"spotilike.{context}.>" for context in ("user", "ca
 CONSUMERS = (
     Consumer("CATALOG", "processing", ("spotilike.catalog.track_uploaded", "spotilike.catalog.folder_retired")),
     Consumer("PROCESSING", "catalog", ("spotilike.processing.job_completed", "spotilike.processing.job_failed")),
+    Consumer("USER", "catalog", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
+    Consumer("USER", "processing", ("spotilike.user.sessions_ended",)),
+    Consumer("USER", "streaming", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
 )
 
 

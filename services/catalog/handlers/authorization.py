@@ -2,7 +2,15 @@
 
 from uuid import UUID
 
-from services.catalog.domain import Artist, Track, Upload, artist_not_found, track_not_found, upload_not_found
+from services.catalog.domain import (
+    Artist,
+    Track,
+    Upload,
+    artist_frozen,
+    artist_not_found,
+    track_not_found,
+    upload_not_found,
+)
 from services.catalog.store import Transaction
 from services.common import auth, errors, names
 
@@ -16,7 +24,10 @@ def viewer() -> UUID | None:
 async def authorize(tx: Transaction, artist_id: UUID) -> None:
     """Pass a manager with the permission that the contract demands."""
     caller = auth.call()
-    caller.authorize_manager(await tx.managers.granted(artist_id, caller.user_id), names.artist(artist_id))
+    granted = await tx.managers.granted(artist_id, caller.user_id)
+    if not granted and not caller.is_admin and await tx.managers.is_frozen_for(artist_id, caller.user_id):
+        raise artist_frozen(artist_id)
+    caller.authorize_manager(granted, names.artist(artist_id))
 
 
 async def managed_artist(tx: Transaction, artist_id: UUID) -> Artist:

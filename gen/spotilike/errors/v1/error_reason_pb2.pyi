@@ -184,6 +184,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the last manager with ALL cannot be removed; give ALL to somebody else first.
     Example: {"reason": "LAST_MANAGER", "metadata": {"artist": "artists/0198..."}}
     """
+    ARTIST_FROZEN: _ErrorReason.ValueType  # 67
+    """FAILED_PRECONDITION: nobody has ALL for the artist any more; an administrator has to name somebody.
+    Example: {"reason": "ARTIST_FROZEN", "metadata": {"artist": "artists/0198..."}}
+    """
     UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 80
     """NOT_FOUND: no such upload, or the caller may not upload for its artist.
     Example: {"reason": "UPLOAD_NOT_FOUND", "metadata": {"name": "uploads/0198..."}}
@@ -401,6 +405,10 @@ Example: {"reason": "MANAGER_EXISTS", "metadata": {"name": "artists/0198.../mana
 LAST_MANAGER: ErrorReason.ValueType  # 66
 """FAILED_PRECONDITION: the last manager with ALL cannot be removed; give ALL to somebody else first.
 Example: {"reason": "LAST_MANAGER", "metadata": {"artist": "artists/0198..."}}
+"""
+ARTIST_FROZEN: ErrorReason.ValueType  # 67
+"""FAILED_PRECONDITION: nobody has ALL for the artist any more; an administrator has to name somebody.
+Example: {"reason": "ARTIST_FROZEN", "metadata": {"artist": "artists/0198..."}}
 """
 UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 80
 """NOT_FOUND: no such upload, or the caller may not upload for its artist.
