@@ -49,11 +49,13 @@ def hanging_port() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def settings_of(
-    engines: Engines, databases: Databases, user: RunningService, catalog: RunningService
+    streams: Engines, databases: Databases, user: RunningService, catalog: RunningService
 ) -> SettingsOf:
     """Return a function that makes settings of a streaming service; all of them share keys and database."""
     values: dict[str, Any] = {
-        **listeners(engines, "streaming"),
+        **listeners(streams, "streaming"),
+        "nats_url": streams.nats_url,
+        "nats_seed_file": streams.nats_seed_file("streaming"),
         "database_url": await databases.url("streaming"),
         "user_internal": user.internal_address,
         "catalog_internal": catalog.internal_address,

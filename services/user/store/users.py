@@ -91,7 +91,8 @@ class Users:
 
     async def grant(self, user_id: UUID | None, role: str) -> bool:
         """Give a role; answers whether the account did not have it. Nobody gets nothing."""
-        chosen = select(users.c.id, roles.c.id).where(users.c.id == user_id, roles.c.name == role)
+        both = users.join(roles, roles.c.name == role)
+        chosen = select(users.c.id, roles.c.id).select_from(both).where(users.c.id == user_id)
         given = await self._connection.execute(
             insert(user_roles)
             .from_select(["user_id", "role_id"], chosen)
