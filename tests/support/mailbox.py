@@ -7,7 +7,7 @@ from email.message import Message
 
 import pytest
 from aiosmtpd.handlers import Message as MessageHandler
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MAIL_SECONDS = 10
 
@@ -22,7 +22,7 @@ class Mailbox(MessageHandler):
         self.is_away = False
         """Whether the server turns every mail away for now."""
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Take a mail, unless the server is away."""
         if self.is_away:
             return "451 Come back later"
