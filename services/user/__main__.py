@@ -63,7 +63,7 @@ def wire(settings: Settings) -> Service:
             AccountEventService(store),
             KeyService(keys),
         ],
-        internal=[DirectoryService(store), KeyService(keys), AccessKeyService(keys)],
+        internal=[DirectoryService(store), KeyService(keys), AccessKeyService(keys, store)],
         ready=keys.check,
         background=[
             exchange(settings, database),

@@ -14,6 +14,10 @@ from services.user.domain import Place, RefreshToken, Session, token_hash
 from services.user.tables import refresh_tokens
 
 
+MANY = 5000
+"""Rows that one transaction changes when everybody is signed out."""
+
+
 @dataclass(frozen=True)
 class NewToken:
     """A refresh token to be stored."""
@@ -79,6 +83,13 @@ class Sessions:
         """End every session of a user, `but` one; answers their ids."""
         kept = [] if but is None else [refresh_tokens.c.family_id != but]
         return await self._end(user_id, *kept)
+
+    async def end_everybody(self) -> int:
+        """End many sessions of whomever; answers how many, 0 when none is left."""
+        columns = refresh_tokens.c
+        some = select(columns.id).where(columns.revoked.is_(False)).limit(MANY)
+        ended = await self._connection.execute(update(refresh_tokens).where(columns.id.in_(some)).values(revoked=True))
+        return ended.rowcount
 
     async def _end(self, user_id: UUID, *which: ColumnElement[bool]) -> list[UUID]:
         columns = refresh_tokens.c

@@ -126,7 +126,7 @@ class AccessKeyServiceServicer:
 
     def RotateAccessKeys(self, request, context):
         """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
-        In an emergency every key is withdrawn at once, and with it every token.
+        In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
         Requires: the operator's command line.
         Errors: KEY_TOO_YOUNG.
         """

@@ -75,7 +75,7 @@ class AccessKeyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccessKeyServiceAsyncStub: ...
     RotateAccessKeys: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RotateAccessKeysRequest, _user_service_pb2.RotateAccessKeysResponse]
     """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
-    In an emergency every key is withdrawn at once, and with it every token.
+    In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
     Requires: the operator's command line.
     Errors: KEY_TOO_YOUNG.
     """
@@ -87,7 +87,7 @@ class AccessKeyServiceAsyncStub(AccessKeyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RotateAccessKeys: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RotateAccessKeysRequest, _user_service_pb2.RotateAccessKeysResponse]  # type: ignore[assignment]
     """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
-    In an emergency every key is withdrawn at once, and with it every token.
+    In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
     Requires: the operator's command line.
     Errors: KEY_TOO_YOUNG.
     """
@@ -102,7 +102,7 @@ class AccessKeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.RotateAccessKeysResponse, _abc.Awaitable[_user_service_pb2.RotateAccessKeysResponse]]:
         """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
-        In an emergency every key is withdrawn at once, and with it every token.
+        In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
         Requires: the operator's command line.
         Errors: KEY_TOO_YOUNG.
         """
