@@ -13,7 +13,6 @@ from services.common.pages import Page, PageRequest
 from services.user.domain import Place, RefreshToken, Session, token_hash
 from services.user.tables import refresh_tokens
 
-
 MANY = 5000
 """Rows that one transaction changes when everybody is signed out."""
 
