@@ -96,13 +96,19 @@ def listeners(engines: Engines, service: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-async def user(engines: Engines, databases: Databases) -> AsyncIterator[RunningService]:
+def key_secret() -> str:
+    """Return the secret that seals the signing keys of this worker's services."""
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="session")
+async def user(engines: Engines, databases: Databases, key_secret: str) -> AsyncIterator[RunningService]:
     """Return the user service of this worker."""
     settings = UserSettings(
         **listeners(engines, "user"),
         database_url=await databases.url("user"),
         user_internal="unused:0",
-        key_encryption_secret=Fernet.generate_key().decode(),
+        key_encryption_secret=key_secret,
         refresh_secret=secrets.token_urlsafe(32),
         password_queue=200,
     )
