@@ -1,4 +1,7 @@
-"""How to make a request of each RPC that succeeds for whoever may make it; every public RPC has one."""
+"""How to make a request of each public RPC that succeeds for whoever may make it, on something that exists.
+
+What the call uses up is made anew each time; the rest is shared.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -84,7 +87,7 @@ async def update_track(stage: Stage) -> Fields:
 
 async def delete_track(stage: Stage) -> Fields:
     """Name a track that may go."""
-    return {"name": await stage.fresh("track to delete", stage.world.track)}
+    return {"name": await stage.world.track()}
 
 
 async def create_manager(stage: Stage) -> Fields:
@@ -128,13 +131,13 @@ async def get_upload(stage: Stage) -> Fields:
 
 async def complete_upload(stage: Stage) -> Fields:
     """Name an upload with what has arrived."""
-    sent = await stage.fresh("upload to complete", stage.world.upload)
+    sent = await stage.world.upload()
     return {"name": sent.upload.name, "parts": sent.parts}
 
 
 async def abort_upload(stage: Stage) -> Fields:
     """Name an upload that may go."""
-    return {"name": (await stage.fresh("upload to abort", stage.world.upload)).upload.name}
+    return {"name": (await stage.world.upload()).upload.name}
 
 
 async def of_job(stage: Stage) -> Fields:
@@ -175,13 +178,13 @@ async def create_session(stage: Stage) -> Fields:
 
 async def refresh_session(stage: Stage) -> Fields:
     """Have a refresh token of the owner's."""
-    credentials = await stage.fresh("session to refresh", lambda: stage.world.session(stage.world.owner))
+    credentials = await stage.world.session(stage.world.owner)
     return {"refresh_token": credentials.refresh_token}
 
 
 async def revoke_session(stage: Stage) -> Fields:
     """Name a session of the owner's."""
-    credentials = await stage.fresh("session to revoke", lambda: stage.world.session(stage.world.owner))
+    credentials = await stage.world.session(stage.world.owner)
     return {"name": credentials.session.name}
 
 

@@ -39,8 +39,8 @@ class World:
     """The artist, made by somebody who calls nothing here."""
     accounts: dict[str, Account] = field(default_factory=dict)
     """The account of each caller who has one."""
-    others_share: dict[str, Any] = field(default_factory=dict)
-    """What callers who may not use it up have been shown, by its name."""
+    lasting: dict[str, Any] = field(default_factory=dict)
+    """What no call uses up, by its name."""
 
     @property
     def founder(self) -> Account:
@@ -137,10 +137,10 @@ class World:
         return started
 
     async def shared(self, name: str, make: Callable[[], Awaitable[Made]]) -> Made:
-        """Return the thing of this name that all share, made when it is first asked for."""
-        if name not in self.others_share:
-            self.others_share[name] = await make()
-        made: Made = self.others_share[name]
+        """Return the thing of this name, made when it is first asked for."""
+        if name not in self.lasting:
+            self.lasting[name] = await make()
+        made: Made = self.lasting[name]
         return made
 
 
@@ -154,28 +154,16 @@ class SentUpload:
 
 @dataclass
 class Stage:
-    """The world as one call finds it."""
+    """The world as one caller finds it who will get through."""
 
     world: World
     caller: Caller
-    is_allowed: bool
-    """Whether the call will be carried out, and so uses up what it is about."""
     token: str | None
     """What the caller sends as an access token."""
 
-    async def fresh(self, name: str, make: Callable[[], Awaitable[Made]]) -> Made:
-        """Return something new if the call will use it up; those who may not call share one, which outlives them."""
-        return await make() if self.is_allowed else await self.world.shared(name, make)
-
     async def leaving_owner(self) -> Account:
-        """Return the account that a call of its owner ends or signs out; others call about the one that stays."""
-        if not (self.is_allowed and self.caller.owns):
-            return self.world.owner
+        """Return an account that the call ends or signs out; if it belongs to the caller, they call with its token."""
         account: Account = await self.world.sign_up()
-        self.token = account.credentials.access_token
+        if self.caller.owns:
+            self.token = account.credentials.access_token
         return account
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return what the caller sends beside the request."""
-        return dict(bearer(self.token)) if self.token else {}
