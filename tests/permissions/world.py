@@ -19,7 +19,7 @@ from tests.streaming.shelf import Shelf
 from tests.support.catalog import Edge
 from tests.support.processing import until
 from tests.support.rows import Rows
-from tests.support.services import PASSWORD, Account, RunningService, SignUp, bearer
+from tests.support.services import PASSWORD, Account, RunningService, SignUp
 
 ADMIN_ROLE = "ROLE_ADMIN"
 
