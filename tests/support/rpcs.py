@@ -83,16 +83,26 @@ class Rpc:
         answers = message_factory.GetMessageClass(self.method.output_type)
         return channel.unary_unary(self.path, request_serializer=_serialized, response_deserializer=answers.FromString)
 
+    @property
+    def http_template(self) -> str:
+        """The path of its HTTP rule, such as `/v1/{name=albums/*}`."""
+        rule = self._http_rule
+        return str(getattr(rule, rule.WhichOneof("pattern")))
+
     def http(self, request: Message) -> tuple[str, str, dict[str, Any]]:
         """Write a request as HTTP and JSON: the method, the path, and its query and body as httpx takes them."""
-        rule = self.method.GetOptions().Extensions[annotations_pb2.http]
+        rule = self._http_rule
         verb = rule.WhichOneof("pattern")
         values = MessageToDict(request)
-        path = re.sub(r"\{([^=}]+)[^}]*\}", lambda variable: _take(values, variable[1]), getattr(rule, verb))
+        path = re.sub(r"\{([^=}]+)[^}]*\}", lambda variable: _take(values, variable[1]), self.http_template)
         if rule.body == "*":
             return verb.upper(), path, {"json": values}
         arguments = {"json": values.pop(rule.body, {})} if rule.body else {}
         return verb.upper(), path, {**arguments, "params": values}
+
+    @property
+    def _http_rule(self) -> Any:
+        return self.method.GetOptions().Extensions[annotations_pb2.http]
 
 
 def _serialized(request: Message) -> bytes:
