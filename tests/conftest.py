@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.services",
     "tests.support.processing",
     "tests.support.catalog",
+    "tests.support.streaming",
 ]
 
 _FOLDER = "SPOTILIKE_TEST_RUN_FOLDER"

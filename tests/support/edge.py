@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import httpx
@@ -18,7 +18,6 @@ from cli.engines.envoy import envoy_binary
 from cli.engines.ports import PortBook
 from envoy.contract import Contract
 from envoy.render import EdgeSettings, render
-from tests.support.echo_services import EchoServices
 from tests.support.engines import Engines
 
 READY_SECONDS = 20
@@ -123,9 +122,17 @@ class RunningEdge:
         return answer, trailers
 
 
+class Services(Protocol):
+    """What stands behind an edge."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Return the port of each context's public listener."""
+
+
 @asynccontextmanager
 async def running(
-    engines: Engines, echo: EchoServices, folder: Path, ready: int = 200, **changes: Any
+    engines: Engines, services: Services, folder: Path, ready: int = 200, **changes: Any
 ) -> AsyncIterator[RunningEdge]:
     """Run an Envoy with its own ports until /healthz has answered `ready`; `changes` replace settings."""
     folder.mkdir(exist_ok=True)
@@ -137,7 +144,7 @@ async def running(
         "admin_port": ports.take("admin"),
         "keys_port": ports.take("keys"),
         "tls_dir": engines.tls_dir("edge"),
-        "upstreams": {context: [("127.0.0.1", port)] for context, port in echo.ports.items()},
+        "upstreams": {context: [("127.0.0.1", port)] for context, port in services.ports.items()},
         "store": ("127.0.0.1", engines.s3_port),
         "store_access_key": keys.access_key,
         "store_secret_key": keys.secret_key,

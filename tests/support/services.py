@@ -98,6 +98,12 @@ def listeners(engines: Engines, service: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def key_secret() -> str:
+    """Return the secret that seals the signing keys of this worker's services."""
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="session")
 def catalog_internal() -> str:
     """Return where the catalog of this worker serves other services, once it runs: the user service asks it too."""
     with socket.socket() as unused:
@@ -110,7 +116,7 @@ UserSettingsOf = Callable[..., UserSettings]
 
 @pytest.fixture(scope="session")
 async def user_settings(
-    streams: Engines, databases: Databases, mailbox: Mailbox, catalog_internal: str
+    streams: Engines, databases: Databases, mailbox: Mailbox, catalog_internal: str, key_secret: str
 ) -> UserSettingsOf:
     """Return a function that makes settings of a user service; all of them share secrets and database."""
     values: dict[str, Any] = {
@@ -120,7 +126,7 @@ async def user_settings(
         "nats_seed_file": streams.nats_seed_file("user"),
         "user_internal": "unused:0",
         "catalog_internal": catalog_internal,
-        "key_encryption_secret": Fernet.generate_key().decode(),
+        "key_encryption_secret": key_secret,
         "refresh_secret": secrets.token_urlsafe(32),
         "password_queue": 200,
         "public_url": "http://player.test",
