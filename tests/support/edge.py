@@ -152,6 +152,8 @@ async def running(
         # Tests ask faster than people.
         "requests_per_second": 100_000,
         "burst": 100_000,
+        "guest_writes_per_second": 100_000,
+        "guest_writes_burst": 100_000,
     }
     settings = EdgeSettings(**(usual | changes))
     configuration = folder / "envoy.json"

@@ -105,6 +105,7 @@ export const en = {
   'error.HEADERS_TOO_LARGE': 'Your browser sent too much along. Delete the cookies of this site and try again.',
   'error.REQUEST_TIMEOUT': 'Your request came too slowly. Check your connection and try again.',
   'error.RATE_LIMITED': 'Too many requests at once. Wait a few seconds and try again.',
+  'error.PATH_TOO_LONG': 'This address is too long. Load the page again.',
   'error.UPLOAD_URL_INVALID': 'The address for this part of the file has expired. Try again; what arrived is kept.',
   'error.MEDIA_TOKEN_MISSING': 'The sound is locked. Press play again.',
   'error.MEDIA_TOKEN_INVALID': 'This listening took too long a pause. Press play again.',

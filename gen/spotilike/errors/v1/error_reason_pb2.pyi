@@ -77,7 +77,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {}}
     """
     CONTENT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 26
-    """INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path.
+    """INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path, or something else than JSON to a JSON path.
     Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {}}
     """
     REQUEST_MALFORMED: _ErrorReason.ValueType  # 27
@@ -99,6 +99,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     RATE_LIMITED: _ErrorReason.ValueType  # 31
     """RESOURCE_EXHAUSTED (HTTP 429): too many requests from this address; RetryInfo says when to try again.
     Example: {"reason": "RATE_LIMITED", "metadata": {}}
+    """
+    PATH_TOO_LONG: _ErrorReason.ValueType  # 32
+    """INVALID_ARGUMENT (HTTP 414): the path with its query is longer than the edge takes.
+    Example: {"reason": "PATH_TOO_LONG", "metadata": {}}
     """
     CREDENTIALS_INVALID: _ErrorReason.ValueType  # 40
     """UNAUTHENTICATED: the e-mail and the password do not belong together.
@@ -299,7 +303,7 @@ METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 25
 Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {}}
 """
 CONTENT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 26
-"""INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path.
+"""INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path, or something else than JSON to a JSON path.
 Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {}}
 """
 REQUEST_MALFORMED: ErrorReason.ValueType  # 27
@@ -321,6 +325,10 @@ Example: {"reason": "REQUEST_TIMEOUT", "metadata": {}}
 RATE_LIMITED: ErrorReason.ValueType  # 31
 """RESOURCE_EXHAUSTED (HTTP 429): too many requests from this address; RetryInfo says when to try again.
 Example: {"reason": "RATE_LIMITED", "metadata": {}}
+"""
+PATH_TOO_LONG: ErrorReason.ValueType  # 32
+"""INVALID_ARGUMENT (HTTP 414): the path with its query is longer than the edge takes.
+Example: {"reason": "PATH_TOO_LONG", "metadata": {}}
 """
 CREDENTIALS_INVALID: ErrorReason.ValueType  # 40
 """UNAUTHENTICATED: the e-mail and the password do not belong together.
