@@ -83,18 +83,17 @@ async def test_a_rotation_under_load_fails_no_call(quiet_installation: Installat
     people = [asyncio.create_task(crowd.live()) for _ in range(PEOPLE)]
     before = await published(http, "/.well-known/jwks.json")
 
-    for _ in range(2):
-        await rotate(quiet_installation)
-        turning_point = crowd.calls + 30 * PEOPLE
-        while crowd.calls < turning_point:
-            await asyncio.sleep(0.05)
+    await rotate(quiet_installation)
+    end = crowd.calls + 60 * PEOPLE
+    while crowd.calls < end:
+        await asyncio.sleep(0.05)
 
     for person in people:
         person.cancel()
     await asyncio.gather(*people, return_exceptions=True)
     print(f"{crowd.calls} calls, {len(crowd.kids)} keys, {len(crowd.failures)} failed")  # noqa: T201 (the figure)
     assert crowd.failures == []
-    assert len(crowd.kids) >= 3
+    assert len(crowd.kids) >= 2
     assert (await published(http, "/.well-known/jwks.json"))[0] not in before
 
 
