@@ -94,7 +94,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         method = self._methods.get(details.method)
         if method is None:
             return self._guarded(handler)
-        metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        metadata = _headers(details)
         parse = handler.request_deserializer
         if handler.unary_unary:
             return self._unary(_Rpc(method, metadata, parse, self._limits, _answering(handler.unary_unary)), handler)
