@@ -229,6 +229,15 @@ def _streaming(handler: Callable[[Message, Context], AsyncIterator[Message]]) ->
     return work
 
 
+def _headers(details: grpc.HandlerCallDetails) -> dict[str, str]:
+    """Read the texts that came with a call; what comes twice is one list (RFC 9110, 5.3), so two tokens are none."""
+    headers: dict[str, str] = {}
+    for key, value in details.invocation_metadata or ():
+        if isinstance(value, str):
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
+
+
 def _demand_decision(call: auth.Call) -> None:
     if not call.decided:
         raise RuntimeError(f"{call.method.path} answered without an authorization decision")

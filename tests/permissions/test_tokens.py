@@ -47,7 +47,7 @@ class Seal:
     async def open(self, rows: Rows, issuer: str, audience: str, token_type: str) -> Signer:
         """Read the key that signs now."""
         [row] = await rows(
-            "SELECT kid, sealed_key FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at DESC LIMIT 1"
+            "SELECT kid, sealed_key FROM signing_keys WHERE signs_from IS NOT NULL AND retired_at IS NULL"
         )
         key = load_der_private_key(self.fernet.decrypt(bytes(row.sealed_key)), password=None)
         assert isinstance(key, Ed25519PrivateKey)
@@ -57,8 +57,8 @@ class Seal:
         """Keep a key that signs no more."""
         private = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         await rows(
-            "INSERT INTO signing_keys (kid, sealed_key, created_at, retired_at)"
-            " VALUES (:kid, :sealed, now() - interval '1 day', now() - interval '1 hour')",
+            "INSERT INTO signing_keys (kid, sealed_key, created_at, signs_from, retired_at)"
+            " VALUES (:kid, :sealed, now() - interval '2 days', now() - interval '1 day', now() - interval '1 hour')",
             kid=signer.kid,
             sealed=self.fernet.encrypt(private),
         )
