@@ -94,7 +94,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         method = self._methods.get(details.method)
         if method is None:
             return self._guarded(handler)
-        metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        metadata = _headers(details)
         parse = handler.request_deserializer
         if handler.unary_unary:
             return self._unary(_Rpc(method, metadata, parse, self._limits, _answering(handler.unary_unary)), handler)
@@ -227,6 +227,15 @@ def _streaming(handler: Callable[[Message, Context], AsyncIterator[Message]]) ->
         _demand_decision(call)
 
     return work
+
+
+def _headers(details: grpc.HandlerCallDetails) -> dict[str, str]:
+    """Read the texts that came with a call; what comes twice is one list (RFC 9110, 5.3), so two tokens are none."""
+    headers: dict[str, str] = {}
+    for key, value in details.invocation_metadata or ():
+        if isinstance(value, str):
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
 
 
 def _demand_decision(call: auth.Call) -> None:

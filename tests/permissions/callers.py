@@ -52,6 +52,7 @@ def is_allowed(rule: Permission, caller: Caller) -> bool:
         Permission.USER: caller.is_signed_in,
         Permission.SELF: caller.owns or admin_too,
         Permission.MANAGER: not caller.granted.isdisjoint({rule.permission, ALL}) or admin_too,
+        Permission.ADMIN: caller.is_admin,
     }
     return let_in.get(rule.kind, False)
 

@@ -11,7 +11,7 @@ import grpc
 
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.manager_service_pb2 import DeleteManagerRequest
-from tests.permissions.world import Stage
+from tests.permissions.world import ADMIN_ROLE, Stage
 from tests.support.catalog import LONG_AGO
 from tests.support.services import PASSWORD, Account
 
@@ -171,6 +171,53 @@ async def lookup_user(stage: Stage) -> Fields:
     return {"username": stage.world.owner.username}
 
 
+async def update_user(stage: Stage) -> Fields:
+    """Confirm the owner's name."""
+    return {"user": {"name": stage.world.owner.name, "username": stage.world.owner.username}}
+
+
+async def erase_user(stage: Stage) -> Fields:
+    """Name an account that its owner erases."""
+    return {"name": (await stage.leaving_owner()).name, "password": PASSWORD}
+
+
+async def change_password(stage: Stage) -> Fields:
+    """Name an account whose devices will all be signed out."""
+    return {"name": (await stage.leaving_owner()).name, "password": PASSWORD, "new_password": f"{PASSWORD} {uuid4()}"}
+
+
+async def of_somebody(stage: Stage) -> Fields:
+    """Name an account that may go."""
+    return {"name": (await stage.world.sign_up()).name}
+
+
+async def grant_role(stage: Stage) -> Fields:
+    """Name somebody without the role."""
+    return {**await of_somebody(stage), "role": ADMIN_ROLE}
+
+
+async def revoke_role(stage: Stage) -> Fields:
+    """Name somebody with the role."""
+    account: Account = await stage.world.sign_up()
+    await stage.world.give_role(account, ADMIN_ROLE)
+    return {"name": account.name, "role": ADMIN_ROLE}
+
+
+async def verify_email(stage: Stage) -> Fields:
+    """Carry what a link carries."""
+    return {"token": await stage.world.mailbox.token(await stage.world.newcomer(), "verify-email")}
+
+
+async def request_password_reset(stage: Stage) -> Fields:
+    """Know the owner's address."""
+    return {"email": stage.world.owner.email}
+
+
+async def reset_password(stage: Stage) -> Fields:
+    """Carry what a link carries."""
+    return {"token": await stage.world.reset_link(), "new_password": f"{PASSWORD} {uuid4()}"}
+
+
 async def create_session(stage: Stage) -> Fields:
     """Know the owner's password."""
     return {"email": stage.world.owner.email, "password": PASSWORD}
@@ -188,14 +235,36 @@ async def revoke_session(stage: Stage) -> Fields:
     return {"name": credentials.session.name}
 
 
+async def revoke_other_sessions(stage: Stage) -> Fields:
+    """Name an account with other sessions."""
+    account = await stage.leaving_owner()
+    await stage.world.session(account)
+    return {"parent": account.name}
+
+
 RECIPES: dict[str, Recipe] = {
     "UserService.CreateUser": create_user,
     "UserService.GetUser": get_user,
+    "UserService.UpdateUser": update_user,
+    "UserService.EraseUser": erase_user,
+    "UserService.DeleteUser": of_somebody,
     "UserService.LookupUser": lookup_user,
+    "UserService.ListUsers": nothing,
+    "UserService.GrantRole": grant_role,
+    "UserService.RevokeRole": revoke_role,
+    "UserService.DisableUser": of_somebody,
+    "UserService.EnableUser": of_somebody,
+    "UserService.ChangePassword": change_password,
+    "UserService.RequestEmailVerification": nothing,
+    "UserService.VerifyEmail": verify_email,
+    "UserService.RequestPasswordReset": request_password_reset,
+    "UserService.ResetPassword": reset_password,
     "SessionService.CreateSession": create_session,
     "SessionService.RefreshSession": refresh_session,
     "SessionService.ListSessions": within_owner,
     "SessionService.RevokeSession": revoke_session,
+    "SessionService.RevokeOtherSessions": revoke_other_sessions,
+    "AccountEventService.ListAccountEvents": within_owner,
     "KeyService.GetJwks": nothing,
     "ArtistService.CreateArtist": create_artist,
     "ArtistService.GetArtist": of_artist,

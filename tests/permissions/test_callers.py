@@ -12,6 +12,7 @@ from tests.support.rpcs import PUBLIC, Outcome
 RULES = [
     Permission(kind=Permission.NONE),
     Permission(kind=Permission.USER),
+    Permission(kind=Permission.ADMIN),
     *(Permission(kind=Permission.SELF, or_admin=or_admin) for or_admin in (False, True)),
     *(
         Permission(kind=Permission.MANAGER, permission=needed, or_admin=or_admin)

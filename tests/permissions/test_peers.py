@@ -78,7 +78,17 @@ async def test_an_internal_rpc_is_served_to_the_peers_that_may_call_it(
     async with channel(service.internal_address, engines.tls_dir(peer)) as caller:
         outcome = await directly(caller, rpc, request, {})
 
-    assert outcome == (Outcome("OK") if peer in SERVICES else NOT_ALLOWED)
+    if peer in rpc.permission.peers:
+        # A key may have been published too lately to sign; whoever learns that was served.
+        assert outcome in (Outcome("OK"), Outcome("FAILED_PRECONDITION", "KEY_TOO_YOUNG"))
+    else:
+        assert outcome == NOT_ALLOWED
+
+
+def test_every_internal_rpc_names_its_peers():
+    """Nobody is served because nobody was named."""
+    assert {str(rpc) for rpc in INTERNAL if not rpc.permission.peers} == set()
+    assert {peer for rpc in INTERNAL for peer in rpc.permission.peers} <= set(EVERY_PEER) - {"edge"}
 
 
 @every_internal_rpc

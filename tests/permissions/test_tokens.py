@@ -21,7 +21,7 @@ from services.common.peers import channel
 from services.streaming import media
 from spotilike.auth.v1.permission_pb2 import Permission
 from tests.permissions.conftest import Mesh
-from tests.support.bad_tokens import BAD, Mint
+from tests.support.bad_tokens import BAD, ELSEWHERE, IN_AUTHORIZATION, ONLY_IN_HTTP, Mint
 from tests.support.databases import Databases
 from tests.support.echo_services import Signer
 from tests.support.edge import RunningEdge
@@ -30,8 +30,12 @@ from tests.support.rows import Rows, rows_of
 from tests.support.rpcs import PROTOCOLS, PUBLIC, Outcome, Rpc, directly
 
 REFUSED = Outcome("UNAUTHENTICATED", "TOKEN_INVALID")
+MISSING = Outcome("UNAUTHENTICATED", "TOKEN_MISSING")
+UNKNOWN = (REFUSED, MISSING)
 
-bad_tokens = pytest.mark.parametrize("name", BAD)
+SENDABLE = [
+    (protocol, name) for protocol in PROTOCOLS for name in BAD if protocol != "gRPC" or name not in ONLY_IN_HTTP
+]
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Seal:
     async def open(self, rows: Rows, issuer: str, audience: str, token_type: str) -> Signer:
         """Read the key that signs now."""
         [row] = await rows(
-            "SELECT kid, sealed_key FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at DESC LIMIT 1"
+            "SELECT kid, sealed_key FROM signing_keys WHERE signs_from IS NOT NULL AND retired_at IS NULL"
         )
         key = load_der_private_key(self.fernet.decrypt(bytes(row.sealed_key)), password=None)
         assert isinstance(key, Ed25519PrivateKey)
@@ -53,8 +57,8 @@ class Seal:
         """Keep a key that signs no more."""
         private = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         await rows(
-            "INSERT INTO signing_keys (kid, sealed_key, created_at, retired_at)"
-            " VALUES (:kid, :sealed, now() - interval '1 day', now() - interval '1 hour')",
+            "INSERT INTO signing_keys (kid, sealed_key, created_at, signs_from, retired_at)"
+            " VALUES (:kid, :sealed, now() - interval '2 days', now() - interval '1 day', now() - interval '1 hour')",
             kid=signer.kid,
             sealed=self.fernet.encrypt(private),
         )
@@ -105,7 +109,7 @@ async def test_a_good_token_of_the_mint_passes(front: RunningEdge, direct: dict[
     assert len(at_the_edge()) >= 7
 
 
-@pytest.mark.parametrize("name", [name for name, bad in BAD.items() if not bad.only_in_http])
+@pytest.mark.parametrize("name", [name for name in BAD if name not in ONLY_IN_HTTP])
 async def test_a_bad_token_is_refused_by_every_service_called_directly(
     direct: dict[str, grpc.aio.Channel], mint: Mint, name: str
 ):
@@ -119,20 +123,76 @@ async def test_a_bad_token_is_refused_by_every_service_called_directly(
     assert accepted == {}
 
 
-@bad_tokens
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("protocol", "name"), SENDABLE)
 async def test_a_bad_token_is_refused_behind_the_edge_on_every_protocol(
-    front: RunningEdge, mint: Mint, name: str, protocol: str
+    front: RunningEdge, mint: Mint, protocol: str, name: str
 ):
     """Also where no token is needed: whoever sends one means it."""
-    bad = BAD[name]
-    if bad.only_in_http and protocol == "gRPC":
-        pytest.skip("metadata of gRPC cannot carry it")
-    value = f"Bearer {bad.make(mint)}"
-    headers: Any = {"authorization": value.encode() if bad.only_in_http else value}
+    value = f"Bearer {BAD[name].make(mint)}"
+    headers: Any = {"authorization": value.encode() if name in ONLY_IN_HTTP else value}
     accepted = {}
     for rpc in at_the_edge():
         outcome = await PROTOCOLS[protocol](front, rpc, rpc.request(), headers)
         if outcome != REFUSED:
             accepted[str(rpc)] = str(outcome)
     assert accepted == {}
+
+
+@pytest.mark.parametrize("place", IN_AUTHORIZATION)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_good_token_that_is_written_wrongly_is_refused_on_every_protocol(
+    front: RunningEdge, mint: Mint, place: str, protocol: str
+):
+    """Also where no token is needed; of two tokens, nobody could say which one counts."""
+    headers = IN_AUTHORIZATION[place](mint.token())
+    outcomes = {str(rpc): await PROTOCOLS[protocol](front, rpc, rpc.request(), headers) for rpc in at_the_edge()}
+    assert {name: outcome for name, outcome in outcomes.items() if outcome not in UNKNOWN} == {}
+
+
+@pytest.mark.parametrize("place", IN_AUTHORIZATION)
+async def test_a_good_token_that_is_written_wrongly_is_refused_by_every_service_called_directly(
+    direct: dict[str, grpc.aio.Channel], mint: Mint, place: str
+):
+    """By every RPC."""
+    headers = IN_AUTHORIZATION[place](mint.token())
+    outcomes = {str(rpc): await directly(direct[rpc.context], rpc, rpc.request(), headers) for rpc in PUBLIC}
+    assert {name: outcome for name, outcome in outcomes.items() if outcome not in UNKNOWN} == {}
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_token_elsewhere_is_no_token(front: RunningEdge, mint: Mint, place: str, protocol: str):
+    """Cookies would be sent by other people's pages; other headers are written by who knows whom."""
+    headers = ELSEWHERE[place](mint.token())
+    for rpc in at_the_edge():
+        outcome = await PROTOCOLS[protocol](front, rpc, rpc.request(), headers)
+        assert outcome == await PROTOCOLS[protocol](front, rpc, rpc.request(), {})
+        assert (outcome == MISSING) is (rpc.permission.kind != Permission.NONE)
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+async def test_no_service_called_directly_looks_for_a_token_elsewhere(
+    direct: dict[str, grpc.aio.Channel], mint: Mint, place: str
+):
+    """By any RPC."""
+    headers = [*ELSEWHERE[place](mint.token()), ("authorization-bin", f"Bearer {mint.token()}".encode())]
+    needing = [rpc for rpc in PUBLIC if rpc.permission.kind != Permission.NONE]
+    assert {await directly(direct[rpc.context], rpc, rpc.request(), headers) for rpc in needing} == {MISSING}
+
+
+async def test_a_token_in_a_query_is_refused(front: RunningEdge, mint: Mint):
+    """Queries end up in logs and histories."""
+    for rpc in at_the_edge():
+        method, path, arguments = rpc.http(rpc.request())
+        for name in ("access_token", "token", "authorization", "jwt"):
+            answer = await front.ask(method, f"{path}?{name}={mint.token()}", json=arguments.get("json"))
+            assert answer.status in (400, 401), f"{rpc} with {name}"
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "Bearer"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_the_scheme_may_be_in_lower_case(front: RunningEdge, mint: Mint, scheme: str, protocol: str):
+    """RFC 9110, section 11.1; clients do write it so."""
+    headers = {"authorization": f"{scheme} {mint.token()}"}
+    outcomes = {(await PROTOCOLS[protocol](front, rpc, rpc.request(), headers)).code for rpc in at_the_edge()}
+    assert "UNAUTHENTICATED" not in outcomes

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.upload_pb2 import Upload
@@ -14,9 +15,13 @@ from spotilike.streaming.v1.playback_service_pb2_grpc import PlaybackServiceStub
 from spotilike.user.v1.session_pb2 import SessionCredentials
 from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
+from spotilike.user.v1.user_pb2 import User
+from spotilike.user.v1.user_service_pb2 import CreateUserRequest, RequestPasswordResetRequest
+from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
 from tests.permissions.callers import CALLERS, MEDIA_TOKEN, OWNER, REFRESH_TOKEN, Caller
 from tests.streaming.shelf import Shelf
 from tests.support.catalog import Edge
+from tests.support.mailbox import Mailbox
 from tests.support.processing import until
 from tests.support.rows import Rows
 from tests.support.services import PASSWORD, Account, RunningService, SignUp
@@ -35,6 +40,7 @@ class World:
     services: dict[str, RunningService]
     """The service of each context."""
     user_rows: Rows
+    mailbox: Mailbox
     shelf: Shelf
     """The artist, made by somebody who calls nothing here."""
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -92,6 +98,21 @@ class World:
             user=account.id,
             role=role,
         )
+
+    async def newcomer(self) -> str:
+        """Make an account that nobody has signed in to; answers its address, to which a mail is on its way."""
+        email = f"{uuid4().hex[:12]}@example.org"
+        account = User(email=email, username=f"new-{uuid4().hex[:12]}")
+        users = self.services["user"].public(UserServiceStub)
+        await users.CreateUser(CreateUserRequest(user=account, password=PASSWORD))
+        return email
+
+    async def reset_link(self) -> str:
+        """Make an account whose password was forgotten; answers what the link in the mail carries."""
+        email = await self.newcomer()
+        users = self.services["user"].public(UserServiceStub)
+        await users.RequestPasswordReset(RequestPasswordResetRequest(email=email))
+        return await self.mailbox.token(email, "reset-password")
 
     async def session(self, account: Account) -> SessionCredentials:
         """Sign a further device in."""

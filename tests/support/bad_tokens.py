@@ -39,8 +39,7 @@ class Mint:
 
     def token(self, *, header: Mapping[str, Any] | None = None, by: Signer | None = None, **claims: Any) -> str:
         """Sign a good token, with changes to its header and its claims."""
-        changed_header = self.header() | (header or {})
-        return self.raw(_json(changed_header), _json(self.claims() | claims), by)
+        return self.raw(_json({**self.header(), **(header or {})}), _json(self.claims() | claims), by)
 
     def raw(self, header: bytes, claims: bytes, by: Signer | None = None) -> str:
         """Sign what need not be a header and claims."""
@@ -135,8 +134,6 @@ class BadToken:
     make: Callable[[Mint], str]
     seen_at_edge: bool = True
     """Whether Envoy refuses it by itself; the services refuse it in any case."""
-    only_in_http: bool = False
-    """Whether gRPC clients cannot send it: metadata is printable ASCII of a few kilobytes."""
 
 
 def _services_only(make: Callable[[Mint], str]) -> BadToken:
@@ -257,7 +254,7 @@ TIMES = {
     "end too large": BadToken(lambda mint: _claims_text(mint, "exp", "1e999")),
     "no beginning": _services_only(_claims(iat=LEFT_OUT)),
     "beginning null": BadToken(_claims(iat=None)),
-    "begins tomorrow": _services_only(lambda mint: mint.token(iat=now(86_400), exp=now(86_400 + 600))),
+    "begins tomorrow": BadToken(lambda mint: mint.token(iat=now(86_400), exp=now(86_400 + 600))),
     "began in 1970": _services_only(_claims(iat=0)),
     "beginning a word": BadToken(_claims(iat="today")),
     "beginning without end": BadToken(lambda mint: _claims_text(mint, "iat", "-1e999")),
@@ -286,18 +283,18 @@ STRUCTURES = {
         lambda _: ".".join([encoded(b'{"alg":"dir","enc":"A256GCM"}'), "", *[encoded(bytes(16))] * 3])
     ),
     "six parts": BadToken(lambda mint: f"{mint.token()}.{mint.token()}"),
-    "padded": BadToken(lambda mint: f"{mint.token()}=="),
+    "padded": _services_only(lambda mint: f"{mint.token()}=="),
     "padded inside": BadToken(lambda mint: mint.token().replace(".", "=.")),
     "blank inside": BadToken(lambda mint: mint.token().replace(".", ". ")),
-    "blank in the signature": BadToken(lambda mint: f"{mint.token()[:-5]} {mint.token()[-5:]}"),
+    "blank in the signature": _services_only(lambda mint: f"{mint.token()[:-5]} {mint.token()[-5:]}"),
     "odd letters in the signature": BadToken(lambda mint: f"{mint.token()[:-5]}!*{mint.token()[-5:]}"),
     "two tokens": BadToken(lambda mint: f"{mint.token()} {mint.token()}"),
     "two tokens with a comma": BadToken(lambda mint: f"{mint.token()},{mint.token()}"),
     "quoted": BadToken(lambda mint: f'"{mint.token()}"'),
     "the scheme twice": BadToken(lambda mint: f"Bearer {mint.token()}"),
-    "letters beyond ASCII": BadToken(lambda mint: mint.token().replace(".", "．"), only_in_http=True),
-    "huge": BadToken(lambda mint: mint.token()[:-2] + "A" * 9000, only_in_http=True),
-    "header no base64": BadToken(lambda mint: f"!{mint.token()}"),
+    "letters beyond ASCII": BadToken(lambda mint: mint.token().replace(".", "\N{FULLWIDTH FULL STOP}")),
+    "huge": BadToken(lambda mint: mint.token()[:-2] + "A" * 9000),
+    "header no base64": _services_only(lambda mint: f"!{mint.token()}"),
     "header no JSON": BadToken(lambda mint: mint.raw(b"header", _json(mint.claims()))),
     "header a list": BadToken(lambda mint: mint.raw(b"[]", _json(mint.claims()))),
     "header empty": BadToken(lambda mint: mint.raw(b"", _json(mint.claims()))),
@@ -331,4 +328,48 @@ SUBJECTS = {
     ),
 }
 
+ONLY_IN_HTTP = {"letters beyond ASCII", "huge"}
+"""What gRPC clients cannot send: metadata is printable ASCII of a few kilobytes."""
+
 BAD = ALGORITHMS | KEYS | KEY_IDS | TYPES | AUDIENCES | ISSUERS | TIMES | STRUCTURES | SUBJECTS
+
+IN_AUTHORIZATION: dict[str, Callable[[str], list[tuple[str, str]]]] = {
+    "no scheme": lambda token: [("authorization", token)],
+    "no token": lambda _: [("authorization", "Bearer")],
+    "nothing": lambda _: [("authorization", "")],
+    "Basic": lambda token: [("authorization", f"Basic {token}")],
+    "Digest": lambda token: [("authorization", f"Digest {token}")],
+    "Token": lambda token: [("authorization", f"Token {token}")],
+    "JWT": lambda token: [("authorization", f"JWT {token}")],
+    "Bearer without a blank": lambda token: [("authorization", f"Bearer{token}")],
+    "Bearer with a colon": lambda token: [("authorization", f"Bearer: {token}")],
+    "another scheme first": lambda token: [("authorization", f"Basic eDp4, Bearer {token}")],
+    "twice the same": lambda token: [("authorization", f"Bearer {token}")] * 2,
+    "a good one and a bad one": lambda token: [
+        ("authorization", f"Bearer {token}"),
+        ("authorization", "Bearer bad"),
+    ],
+    "a bad one and a good one": lambda token: [
+        ("authorization", "Bearer bad"),
+        ("authorization", f"Bearer {token}"),
+    ],
+    "a password and a good one": lambda token: [
+        ("authorization", "Basic eDp4"),
+        ("authorization", f"Bearer {token}"),
+    ],
+}
+"""Ways to write a good token into the right header that are wrong all the same."""
+
+ELSEWHERE: dict[str, Callable[[str], list[tuple[str, str]]]] = {
+    "cookie": lambda token: [("cookie", f"access_token={token}; authorization=Bearer {token}")],
+    "proxy-authorization": lambda token: [("proxy-authorization", f"Bearer {token}")],
+    "x-forwarded-access-token": lambda token: [("x-forwarded-access-token", token)],
+    "x-access-token": lambda token: [("x-access-token", token)],
+    "x-auth-token": lambda token: [("x-auth-token", token)],
+    "x-media-token": lambda token: [("x-media-token", token)],
+    "x-authorization": lambda token: [("x-authorization", f"Bearer {token}")],
+    "x-forwarded-authorization": lambda token: [("x-forwarded-authorization", f"Bearer {token}")],
+    "x-jwt-payload": lambda token: [("x-jwt-payload", token.split(".")[1])],
+    "token": lambda token: [("token", token)],
+}
+"""Headers in which a token is no token: nobody looks there."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from cli.engines.ports import PortBook
 from envoy.contract import Contract
 from envoy.render import EdgeSettings, render
 from tests.support.engines import Engines
+
+Headers = Mapping[str, Any] | Sequence[tuple[str, Any]]
+"""Names and values; a sequence may name one twice."""
 
 READY_SECONDS = 20
 KEY_SETS = 2
@@ -105,11 +108,12 @@ class RunningEdge:
         answer: bytes = await call(b"", metadata=[*metadata.items()], timeout=READY_SECONDS)
         return answer
 
-    async def grpc_web(self, path: str, request: Message, metadata: Mapping[str, str]) -> tuple[Answer, dict[str, str]]:
+    async def grpc_web(self, path: str, request: Message, metadata: Headers) -> tuple[Answer, dict[str, str]]:
         """Call an RPC as gRPC-Web does; answers the response and the trailers."""
         payload = request.SerializeToString()
         framed = b"\x00" + len(payload).to_bytes(4, "big") + payload
-        headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", **metadata}
+        headers = httpx.Headers(metadata)
+        headers.update({"content-type": "application/grpc-web+proto", "x-grpc-web": "1"})
         answer = await self.ask("POST", path, content=framed, headers=headers)
         trailers = {name: value for name, value in answer.headers.items() if name.startswith("grpc-")}
         body = answer.body

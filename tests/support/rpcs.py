@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
@@ -20,7 +21,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from cli.engines.data import ROOT
 from spotilike.auth.v1.permission_pb2 import Permission, permission
-from tests.support.edge import RunningEdge
+from tests.support.edge import Headers, RunningEdge
 
 CALL_SECONDS = 20
 HTTP_STATUSES = {
@@ -146,22 +147,23 @@ class Outcome:
         return f"{self.code} ({self.reason})" if self.reason else self.code
 
 
-async def by_grpc(edge: RunningEdge, rpc: Rpc, request: Message, headers: Mapping[str, str]) -> Outcome:
+async def by_grpc(edge: RunningEdge, rpc: Rpc, request: Message, headers: Headers) -> Outcome:
     """Call as native clients do."""
     return await directly(edge.channel, rpc, request, headers)
 
 
-async def directly(channel: grpc.aio.Channel, rpc: Rpc, request: Message, headers: Mapping[str, str]) -> Outcome:
+async def directly(channel: grpc.aio.Channel, rpc: Rpc, request: Message, headers: Headers) -> Outcome:
     """Call over a channel that is there already."""
+    metadata = [*headers.items()] if isinstance(headers, Mapping) else [*headers]
     try:
-        await rpc.call(channel)(request, metadata=[*headers.items()], timeout=CALL_SECONDS)
+        await rpc.call(channel)(request, metadata=metadata, timeout=CALL_SECONDS)
     except grpc.aio.AioRpcError as error:
         trailers: Any = error.trailing_metadata() or ()
         return Outcome(error.code().name, _reason(dict(trailers).get("grpc-status-details-bin")))
     return Outcome("OK")
 
 
-async def by_grpc_web(edge: RunningEdge, rpc: Rpc, request: Message, headers: Mapping[str, str]) -> Outcome:
+async def by_grpc_web(edge: RunningEdge, rpc: Rpc, request: Message, headers: Headers) -> Outcome:
     """Call as browsers do."""
     answer, trailers = await edge.grpc_web(rpc.path, request, headers)
     assert answer.status == 200, f"gRPC-Web has its status in trailers, not in {answer.status} {answer.body!r}"
@@ -170,10 +172,10 @@ async def by_grpc_web(edge: RunningEdge, rpc: Rpc, request: Message, headers: Ma
     return Outcome(_NAMES[int(trailers["grpc-status"])], _reason(padded))
 
 
-async def by_json(edge: RunningEdge, rpc: Rpc, request: Message, headers: Mapping[str, str]) -> Outcome:
+async def by_json(edge: RunningEdge, rpc: Rpc, request: Message, headers: Headers) -> Outcome:
     """Call as scripts do."""
     method, path, arguments = rpc.http(request)
-    answer = await edge.ask(method, path, headers=headers, **arguments)
+    answer = await edge.ask(method, path, headers=httpx.Headers(headers), **arguments)
     if answer.status == 200:
         return Outcome("OK")
     code = _NAMES[json.loads(answer.body)["code"]]
