@@ -21,9 +21,13 @@ export const asGuest = () => ({ contextValues: createContextValues().set(asGuest
 
 const plain = { baseUrl: location.origin, defaultTimeoutMs: TIMEOUT_MS }
 
-/** Says which browser this is, where the library would give its own name: the list of devices shows it. */
+/**
+ * Says which browser this is, where the library would give its own name: the list of devices shows it. And says which
+ * language the page speaks: mails are written in it.
+ */
 const introduce: Interceptor = (next) => (request) => {
   request.header.set('X-User-Agent', navigator.userAgent)
+  request.header.set('Accept-Language', document.documentElement.lang)
   return next(request)
 }
 
