@@ -2,18 +2,17 @@
 
 import json
 import re
-from typing import Any
 
 from tests.support.installation import Installation
 from tests.web.browser import Tab
 
-Letter = dict[str, Any]
+Letter = dict[str, str]
 
 
 def letters(installation: Installation, address: str) -> list[Letter]:
     """Return the mails to an address, the newest last."""
-    shown = json.loads(installation.command("mail", "--json").stdout)
-    return [letter for letter in shown if letter["to"] == address]
+    shown: list[Letter] = json.loads(installation.command("mail", address, "--json").stdout)
+    return shown
 
 
 def mailed_link(tab: Tab, installation: Installation, address: str, page: str) -> str:

@@ -39,6 +39,7 @@ export const failures = {
   'error.PLAYBACK_NOT_FOUND': 'This listening is over. Press play again.',
   'error.PLAYBACK_CLOSED': 'This listening is over. Press play again.',
   'error.PATH_UNKNOWN': 'This address leads nowhere. Load the page again.',
+  'error.PATH_TOO_LONG': 'This address is too long. Load the page again.',
   'error.METHOD_NOT_ALLOWED': 'This page is out of date. Load it again.',
   'error.CONTENT_TYPE_UNSUPPORTED': 'This page is out of date. Load it again.',
   'error.REQUEST_MALFORMED': 'This page is out of date. Load it again.',

@@ -39,6 +39,7 @@ export const failures = {
   'error.PLAYBACK_NOT_FOUND': 'Это прослушивание закончилось. Нажмите «Слушать» снова.',
   'error.PLAYBACK_CLOSED': 'Это прослушивание закончилось. Нажмите «Слушать» снова.',
   'error.PATH_UNKNOWN': 'Этот адрес никуда не ведёт. Обновите страницу.',
+  'error.PATH_TOO_LONG': 'Этот адрес слишком длинный. Обновите страницу.',
   'error.METHOD_NOT_ALLOWED': 'Страница устарела. Обновите её.',
   'error.CONTENT_TYPE_UNSUPPORTED': 'Страница устарела. Обновите её.',
   'error.REQUEST_MALFORMED': 'Страница устарела. Обновите её.',
