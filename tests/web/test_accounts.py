@@ -48,6 +48,11 @@ def button(tab: Tab, name: str) -> Locator:
     return tab.page.get_by_role("main").get_by_role("button", name=name, exact=True)
 
 
+def trail(tab: Tab) -> Locator:
+    """Return the lines that say what happened to the account."""
+    return tab.page.locator("section").filter(has_text="What happened to the account").get_by_role("listitem")
+
+
 def sign_out(tab: Tab) -> None:
     """Sign this device out from its account page."""
     tab.open("/account")
@@ -86,7 +91,7 @@ def test_an_account_lives_from_the_door_to_its_end(visiting, installation, perso
 
         tab.open("/account")
         button(tab, "Change the username").click()
-        tab.page.get_by_label("Username").fill(f"{person.username}-2")
+        tab.page.get_by_role("dialog").get_by_label("Username").fill(f"{person.username}-2")
         button(tab, "Save").click()
         expect(tab.page.get_by_role("banner").get_by_text(f"{person.username}-2")).to_be_visible()
 
@@ -100,11 +105,9 @@ def test_an_account_lives_from_the_door_to_its_end(visiting, installation, perso
             phone.page.get_by_role("link", name="History").last.click()
             expect(phone.page.get_by_role("heading", name="Sign in to go on").first).to_be_attached()
 
-        happened = tab.page.locator("section").filter(has_text="What happened to the account").get_by_role("listitem")
-        expect(happened.first).to_be_visible()
         tab.open("/account")
+        happened = trail(tab)
         expect(happened.filter(has_text="Signed out").first).to_contain_text("127.0.0.1")
-        button(tab, "Show more").click()
         for line in ("The account was made", "The e-mail address was confirmed", "The username was changed"):
             expect(happened.filter(has_text=line)).to_have_count(1)
         expect(happened.filter(has_text="A new password was set by a mailed link")).to_contain_text("Chrome, Linux")
@@ -195,13 +198,14 @@ def test_a_changed_password_signs_the_others_out_and_leaves_this_device_in(visit
         elsewhere.sign_in(email)
         tab.open("/account")
         button(tab, "Change the password").click()
-        tab.page.get_by_label("Current password").fill("not the password")
-        tab.page.get_by_label("New password").fill(OTHER_PASSWORD)
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("Current password").fill("not the password")
+        dialog.get_by_label("New password").fill(OTHER_PASSWORD)
         button(tab, "Change password").click()
-        expect(tab.page.get_by_label("Current password")).to_have_accessible_description(
+        expect(dialog.get_by_label("Current password")).to_have_accessible_description(
             re.compile("This is not your password")
         )
-        tab.page.get_by_label("Current password").fill(PASSWORD)
+        dialog.get_by_label("Current password").fill(PASSWORD)
         button(tab, "Change password").click()
         expect(tab.page.get_by_role("status").filter(has_text="Your new password counts")).to_be_visible()
         tab.page.reload()
@@ -253,6 +257,21 @@ def test_too_many_wrong_passwords_say_when_to_come_back(visiting, listener):
         expect(tab.page).to_have_url(f"{tab.url}/")
 
 
+def test_a_long_trail_is_shown_page_by_page(visiting, listener):
+    """The newest ten first, the others on demand."""
+    account = {"email": listener.account["email"], "password": PASSWORD}
+    for _ in range(10):
+        listener.post("/v1/sessions", account)
+    with visiting() as tab:
+        tab.sign_in(account["email"])
+        tab.open("/account")
+        expect(trail(tab)).to_have_count(10)
+        button(tab, "Show more").click()
+        expect(trail(tab)).to_have_count(13)
+        expect(trail(tab).last).to_contain_text("The account was made")
+        expect(button(tab, "Show more")).to_have_count(0)
+
+
 def test_whoever_runs_an_artist_alone_is_led_to_its_team_before_leaving(visiting, listener):
     """The account stays, the artist is named, and the way to its team is one click."""
     artist = listener.post("/v1/artists", {"displayName": "Lone Lighthouse"})
@@ -281,7 +300,7 @@ def test_a_russian_page_asks_for_russian_mails(visiting, installation, person):
         assert letters(installation, person.email)[0]["subject"] == "Подтвердите адрес"
 
 
-def test_somebody_without_an_account_sees_nothing_of_administrators(tab: Tab, listener: Listener):
+def test_nobody_but_administrators_sees_the_accounts_of_others(tab: Tab, listener: Listener):
     """The page is not there for others."""
     tab.open("/admin/users")
     expect(heading(tab, "Nothing plays here")).to_be_visible()

@@ -121,7 +121,7 @@ def test_many_tabs_at_once_end_signed_in_with_one_live_token(member, installatio
     session = tab.page.evaluate("localStorage.getItem('spotilike.session')")
     alive = installation.rows(
         "user",
-        "SELECT count(*) FROM refresh_tokens WHERE family_id = %s AND NOT is_revoked AND replaced_at IS NULL",
+        "SELECT count(*) FROM refresh_tokens WHERE family_id = %s AND NOT revoked AND replaced_at IS NULL",
         session,
     )
     assert alive == [(1,)]

@@ -10,8 +10,9 @@ export class Countdown {
     this.stop()
     const end = performance.now() + milliseconds
     const count = () => {
-      this.left = Math.max(0, Math.ceil((end - performance.now()) / 1000))
-      if (!this.left) this.stop()
+      const left = Math.max(0, Math.ceil((end - performance.now()) / 1000))
+      this.left = left
+      if (!left) this.stop()
     }
     this.#timer = setInterval(count, STEP_MS)
     count()
