@@ -1,0 +1,55 @@
+"""Turns the descriptor set into `gen/permissions.md`: every RPC with its path and who may call it.
+
+Run by `generate.py` in an environment whose path holds the generated modules.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
+
+from spotilike.auth.v1.permission_pb2 import Permission, permission
+
+GEN = Path(__file__).resolve().parent.parent / "gen"
+
+HEAD = """# Who may call what
+
+Made by `make gen` from the options of the RPCs. The interceptors of the services, Envoy's rules and the permission tests
+read the same options.
+
+| RPC | HTTP | who |
+|---|---|---|
+"""
+
+
+def rows(files: FileDescriptorSet) -> Iterator[str]:
+    """Write one line an RPC."""
+    for file in files.file:
+        for service in file.service:
+            for method in service.method:
+                name = f"{file.package.removeprefix('spotilike.')}.{service.name}.{method.name}"
+                yield f"| {name} | {_path(method)} | {_who(method.options.Extensions[permission])} |"
+
+
+def _path(method: MethodDescriptorProto) -> str:
+    rule = method.options.Extensions[annotations_pb2.http]
+    verb = rule.WhichOneof("pattern")
+    return f"`{verb.upper()} {getattr(rule, verb)}`" if verb else "–"
+
+
+def _who(rule: Permission) -> str:
+    words = {
+        Permission.NONE: "anybody",
+        Permission.USER: "any user",
+        Permission.SELF: f"the user of `{rule.field}`",
+        Permission.MANAGER: f"a manager with {rule.permission} for the artist of `{rule.field}`",
+        Permission.SERVICE: f"services: {', '.join(rule.peers)}",
+        Permission.ADMIN: "an administrator",
+    }[rule.kind]
+    return f"{words}, or an administrator" if rule.or_admin else words
+
+
+if __name__ == "__main__":
+    descriptors = FileDescriptorSet.FromString((GEN / "spotilike.binpb").read_bytes())
+    (GEN / "permissions.md").write_text(HEAD + "\n".join(sorted(rows(descriptors))) + "\n")
