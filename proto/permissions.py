@@ -15,7 +15,7 @@ GEN = Path(__file__).resolve().parent.parent / "gen"
 
 HEAD = """# Who may call what
 
-Made by `make gen` from the options of the RPCs. The interceptors of the services, Envoy's rules and the permission tests
+Made by `make gen` from the options of the RPCs. The interceptors, Envoy's rules and the permission tests
 read the same options.
 
 | RPC | HTTP | who |
@@ -35,7 +35,7 @@ def rows(files: FileDescriptorSet) -> Iterator[str]:
 def _path(method: MethodDescriptorProto) -> str:
     rule = method.options.Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
-    return f"`{verb.upper()} {getattr(rule, verb)}`" if verb else "–"
+    return f"`{verb.upper()} {getattr(rule, verb)}`" if verb else "-"
 
 
 def _who(rule: Permission) -> str:
