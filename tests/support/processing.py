@@ -25,11 +25,12 @@ from services.common.storage import Storage
 from services.processing import __main__ as processing_main
 from services.processing.domain import Job, Lease, Master, Patience
 from services.processing.ffmpeg import Ffmpeg
-from services.processing.queue import Queue
+from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import Settings, WorkerSettings
 from services.processing.store import Store
 from services.processing.tables import attempts, outbox, processing_jobs
-from services.processing.worker import Worker
+from services.processing.trades import Pictures, Songs
+from services.processing.worker import AnyTrade, Worker
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
 from tests.support.databases import Databases
@@ -83,18 +84,30 @@ class Workshop:
         """The rows."""
         return Store(self.database)
 
-    def queue(self, worker_pod: str = "test-1", **changes: float) -> Queue:
-        """Make a view of the queue; `changes` are settings."""
+    def queue(self, worker_pod: str = "test-1", **changes: float) -> JobQueue:
+        """Make a view of the queue of masters; `changes` are settings."""
+        return JobQueue(*self._queue_of(worker_pod, changes))
+
+    def pictures(self, worker_pod: str = "test-1", **changes: float) -> PictureQueue:
+        """Make a view of the queue of pictures; `changes` are settings."""
+        return PictureQueue(*self._queue_of(worker_pod, changes))
+
+    def _queue_of(self, worker_pod: str, changes: dict[str, float]) -> tuple[Store, str, Patience, float]:
         settings = self.settings.model_copy(update=changes)
         patience = Patience(
             settings.tries, settings.worker_deaths, settings.retry_seconds, settings.longest_retry_seconds
         )
-        return Queue(self.store, worker_pod, patience, settings.lease_seconds)
+        return self.store, worker_pod, patience, settings.lease_seconds
 
     def worker(self, storage: Storage | None = None, **changes: float) -> Worker:
         """Make a worker that runs in this process; `changes` are settings."""
         settings = self.settings.model_copy(update=changes)
-        return Worker(self.queue("test-1", **changes), storage or self.storage, self.ffmpeg, self.scratch, settings)
+        tools = (storage or self.storage, self.ffmpeg, settings)
+        trades: list[AnyTrade] = [
+            Pictures(self.pictures("test-1", **changes), *tools),
+            Songs(self.queue("test-1", **changes), *tools),
+        ]
+        return Worker(trades, self.scratch, settings)
 
     @asynccontextmanager
     async def working(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
@@ -174,13 +187,13 @@ class Workshop:
         await until(ended, seconds)
         return await self.job(job_id)
 
-    async def take(self, queue: Queue | None = None) -> Lease:
+    async def take(self, queue: JobQueue | None = None) -> Lease[Job]:
         """Take the job that is there."""
         lease = await (queue or self.queue()).take()
         assert lease is not None
         return lease
 
-    async def take_away(self, job_id: UUID) -> Lease:
+    async def take_away(self, job_id: UUID) -> Lease[Job]:
         """Give a job that is being worked on to another attempt, as if its worker had been silent."""
         past = func.now() - timedelta(seconds=1)
         end_lease = update(processing_jobs).where(processing_jobs.c.id == job_id).values(lease_until=past)
