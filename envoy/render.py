@@ -77,6 +77,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "largest_page": max(len(page.content) for page in served),
         "local_replies": replies.mappers(),
         "media_errors": replies.MEDIA_ERRORS,
+        "image_errors": replies.IMAGE_ERRORS,
         "upload_errors": replies.UPLOAD_ERRORS,
         "service_clusters": [
             routes.service_cluster(context, endpoints, settings.tls_dir)

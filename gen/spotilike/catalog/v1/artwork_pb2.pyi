@@ -75,7 +75,7 @@ class Artwork(_message.Message):
         WEBP_URI_FIELD_NUMBER: _builtins.int
         JPEG_URI_FIELD_NUMBER: _builtins.int
         size_px: _builtins.int
-        """Width and height in pixels. Of a smaller source it is the largest that the source has: nothing is enlarged."""
+        """Width and height in pixels. Where the source is smaller, so is the image: nothing is enlarged."""
         webp_uri: _builtins.str
         """Path at the edge as WebP."""
         jpeg_uri: _builtins.str
