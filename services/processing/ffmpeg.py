@@ -17,7 +17,7 @@ from services.common.images import ENDINGS, SIZES
 from services.processing.confine import EXIT_NOT_CONFINED
 from services.processing.media.facts import Source
 from services.processing.media.ladder import Rung
-from services.processing.pictures.header import MAX_PIXELS, Format, Header
+from services.processing.pictures.header import MAX_SIDE, Format, Header
 from services.processing.sandbox import Allowance, Sandbox
 
 FORMATS = ("ogg", "flac", "wav", "w64", "aiff", "mp3", "mov", "aac", "matroska", "caf")
@@ -97,7 +97,7 @@ def picture_arguments(header: Header, outputs: Sequence[int]) -> list[str]:
     """
     demuxer, decoder = PICTURES[header.format]
     arguments = [
-        *(*_closed([demuxer], [decoder]), "-max_pixels", str(MAX_PIXELS), "-an", "-sn", "-dn"),
+        *(*_closed([demuxer], [decoder]), "-max_pixels", str(MAX_SIDE**2), "-an", "-sn", "-dn"),
         *("-f", demuxer, "-fd", "0", "-i", "fd:", "-filter_complex", _squares(header.side)),
     ]
     writers = iter(outputs)
@@ -112,7 +112,7 @@ def _squares(side: int) -> str:
     largest = min(side, SIZES[-1])
     chains = [
         f"color=white:s={largest}x{largest}[paper]",
-        f"[0:v:0]crop=min(iw\\,ih):min(iw\\,ih),scale={largest}:{largest}:flags=lanczos,format=rgba[ink]",
+        f"[0:v:0]crop=min(iw\\,ih):min(iw\\,ih):exact=1,scale={largest}:{largest}:flags=lanczos,format=rgba[ink]",
         f"[paper][ink]overlay=format=gbrp:shortest=1,sidedata=mode=delete,split={len(SIZES)}{_pads('square', SIZES)}",
     ]
     for size in SIZES:
