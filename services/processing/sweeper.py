@@ -62,7 +62,8 @@ class Sweeper:
             log.info("folder_removed", bucket=bucket, folder=folder)
 
     async def _empty(self, bucket: str, prefix: str) -> None:
-        for key, upload_id in await self._storage.open_uploads(bucket, prefix):
-            await self._storage.abort_multipart(bucket, key, upload_id)
+        if bucket == self._audio_bucket:  # images are written at once, never in parts
+            for key, upload_id in await self._storage.open_uploads(bucket, prefix):
+                await self._storage.abort_multipart(bucket, key, upload_id)
         for key in await self._storage.keys(bucket, prefix):
             await self._storage.remove(bucket, key)

@@ -23,7 +23,7 @@ from services.common.db import Database
 from services.common.settings import StorageSettings
 from services.common.storage import Storage
 from services.processing import __main__ as processing_main
-from services.processing.domain import Job, Lease, Master, Patience
+from services.processing.domain import Job, Lease, Master, Patience, Picture, Source
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import Settings, WorkerSettings
@@ -32,14 +32,16 @@ from services.processing.tables import attempts, outbox, processing_jobs
 from services.processing.trades import Pictures, Songs
 from services.processing.worker import AnyTrade, Worker
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
 from tests.support.databases import Databases
 from tests.support.engines import Engines
 from tests.support.services import RunningService, listeners, run
 
-TOLD: dict[str, type[JobCompleted] | type[JobFailed]] = {
+TOLD: dict[str, type[Message]] = {
     "spotilike.processing.job_completed": JobCompleted,
     "spotilike.processing.job_failed": JobFailed,
+    "spotilike.processing.artwork_completed": ArtworkCompleted,
+    "spotilike.processing.artwork_failed": ArtworkFailed,
 }
 
 
@@ -171,6 +173,36 @@ class Workshop:
         """Upload a master and take its job in."""
         return await self.offer(await self.upload(content))
 
+    async def offer_picture(self, content: bytes, **changes: object) -> UUID:
+        """Put a picture into the object store and take it in; `changes` are what the catalog tells wrongly of it."""
+        picture_id = uuid4()
+        key = f"artworks/{picture_id}"
+        await self.uploads.put("uploads", key, content, "application/octet-stream", "")
+        told = {"source_bucket": "uploads", "source_key": key, "size_bytes": len(content), "sha256": None}
+        async with self.store.begin() as tx:
+            await tx.pictures.add(picture_id, Source(**{**told, **changes}))  # type: ignore[arg-type]  # as above
+        return picture_id
+
+    async def picture(self, picture_id: UUID) -> Picture:
+        """Read a picture."""
+        async with self.store.read() as tx:
+            picture = await tx.pictures.find(picture_id)
+        assert picture is not None
+        return picture
+
+    async def picture_over(self, picture_id: UUID, seconds: float = 60) -> Picture:
+        """Wait until a picture has ended."""
+
+        async def ended() -> bool:
+            return (await self.picture(picture_id)).is_over
+
+        await until(ended, seconds)
+        return await self.picture(picture_id)
+
+    async def images(self, picture_id: UUID) -> list[str]:
+        """List the names of a picture's images."""
+        return [key.rsplit("/", 1)[1] for key in await self.storage.keys("images", f"{picture_id}/")]
+
     async def job(self, job_id: UUID) -> Job:
         """Read a job."""
         async with self.store.read() as tx:
@@ -204,13 +236,13 @@ class Workshop:
             if lease := await queue.take():
                 return lease
 
-    async def told(self, job_id: UUID) -> list[Message]:
-        """Read what the outbox holds about a job, the oldest first."""
+    async def told(self, task_id: UUID) -> list[Message]:
+        """Read what the outbox holds about a job or a picture, the oldest first."""
         async with self.database.read() as connection:
             rows = (await connection.execute(select(outbox).order_by(outbox.c.id))).all()
         payloads = [(row.subject, Event.FromString(row.payload).payload) for row in rows]
         facts = [TOLD[subject].FromString(payload.value) for subject, payload in payloads]
-        return [fact for fact in facts if fact.job == str(job_id)]
+        return [fact for fact in facts if str(task_id) in (getattr(fact, "job", ""), getattr(fact, "artwork", ""))]
 
     async def attempts(self, job_id: UUID) -> list[tuple[str, str | None]]:
         """Read worker and outcome of each attempt at a job, the oldest first."""
