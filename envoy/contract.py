@@ -31,6 +31,8 @@ class Method:
     needs_token: bool
     repeatable: bool
     """Whether carrying it out twice does what once does (`idempotency_level`)."""
+    guest_write: bool
+    """Whether it changes something for anybody, with or without a token: sign-up, sign-in, reset."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,16 @@ def _context(package: str) -> str | None:
 def _method(context: str, service: str, method: MethodDescriptorProto) -> Method:
     rule = method.options.Extensions[annotations_pb2.http]
     verb = next(verb for verb in _VERBS if getattr(rule, verb))
+    needs_token = method.options.Extensions[permission].kind != Permission.NONE
+    level = method.options.idempotency_level
     return Method(
         context=context,
         path=f"/{service}/{method.name}",
         http_method=verb.upper(),
         http_template=getattr(rule, verb),
-        needs_token=method.options.Extensions[permission].kind != Permission.NONE,
-        repeatable=method.options.idempotency_level in _REPEATABLE,
+        needs_token=needs_token,
+        repeatable=level in _REPEATABLE,
+        guest_write=not needs_token and level != MethodOptions.NO_SIDE_EFFECTS,
     )
 
 

@@ -7,20 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envoy import security
 from envoy.headers import headers
 
 HASHED = "public, max-age=31536000, immutable"
 """Vite writes a hash into the names under assets/: another content has another name."""
 FRESH = "no-cache"
-
-_SECURITY = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
-    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
-"""What the page may do. Styles come from files alone: the player sets none in its markup."""
 
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 """What Python's table lacks or names in the old way."""
@@ -39,7 +31,7 @@ class Page:
         """Write the route that answers the page at its path, or at what `match` says."""
         chosen = dict(match or {"path": self.path})
         chosen["headers"] = [_READING, *chosen.get("headers", [])]
-        answered = _SECURITY | {"content-type": self.content_type, "cache-control": self.cache_control}
+        answered = security.PAGE | {"content-type": self.content_type, "cache-control": self.cache_control}
         return {
             "name": "page",
             "match": chosen,

@@ -14,11 +14,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from envoy import pages, replies, routes
+from envoy import pages, replies, routes, security
 from envoy.contract import Contract
 from envoy.template import fill
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class EdgeSettings:
     certificate: Path | None = None
     """PEM chain for clients; None is plain HTTP, for one machine or behind a proxy that ends TLS."""
     private_key: Path | None = None
+    https: bool = False
+    """Whether a proxy in front ends TLS; with a certificate of its own the edge knows that clients come by HTTPS."""
     tls_dir: Path
     """Folder with tls.crt, tls.key and ca.crt of the edge, by which services know it."""
     upstreams: Mapping[str, Sequence[tuple[str, int]]]
@@ -53,6 +56,10 @@ class EdgeSettings:
     """What one address may send in the long run."""
     burst: int = 2000
     """What one address may send at once."""
+    guest_writes_per_second: int = 20
+    """How many of those may change something without a token: sign-up, sign-in, reset."""
+    guest_writes_burst: int = 200
+    """How many of those may come at once."""
 
 
 def render(settings: EdgeSettings) -> dict[str, Any]:
@@ -60,7 +67,10 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
     contract = Contract.read(settings.descriptors)
     served = [pages.openapi_page(settings.openapi), *pages.web_pages(settings.web_root)]
     store_host, store_port = settings.store
-    values = {
+    store = f"{store_host}:{store_port}"
+    https = settings.https or settings.certificate is not None
+    scripts = {script.stem: script.read_text() for script in HERE.glob("*.lua")}
+    values = scripts | {
         "listen_host": settings.listen_host,
         "listen_port": settings.listen_port,
         "admin_port": settings.admin_port,
@@ -69,13 +79,18 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "trusted_proxies": settings.trusted_proxies,
         "requests_per_second": settings.requests_per_second,
         "burst": settings.burst,
+        "guest_writes_per_second": settings.guest_writes_per_second,
+        "guest_writes_burst": settings.guest_writes_burst,
+        "response_mutations": security.response_mutations(https=https),
         "descriptors": base64.b64encode(contract.descriptors).decode(),
         "services": contract.services,
         "rpc_routes": routes.rpc_routes(contract),
         "method_routes": routes.method_routes(contract),
+        "store_routes": fill(HERE / "store_routes.yaml", {"store": store})["routes"],
         "page_routes": pages.page_routes(served),
         "largest_page": max(len(page.content) for page in served),
         "local_replies": replies.mappers(),
+        "service_errors_context": replies.SERVICE_ERRORS,
         "media_errors": replies.MEDIA_ERRORS,
         "image_errors": replies.IMAGE_ERRORS,
         "upload_errors": replies.UPLOAD_ERRORS,
@@ -84,14 +99,13 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
             for context, endpoints in settings.upstreams.items()
         ],
         "needed_for_health": {context: {"value": 1} for context in settings.upstreams},
-        "store": f"{store_host}:{store_port}",
         "store_host": store_host,
         "store_port": store_port,
         "store_region": settings.store_region,
         "store_access_key": settings.store_access_key,
         "store_secret_key": settings.store_secret_key,
     }
-    return fill(Path(__file__).parent / "envoy.yaml", values)
+    return fill(HERE / "envoy.yaml", values)
 
 
 def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:

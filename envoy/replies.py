@@ -82,6 +82,29 @@ UPLOAD_NOT_FOUND = Reply(404, code_pb2.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is 
 REQUEST_MALFORMED = Reply(
     400, code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED", "The request is not well formed.", when=_REFUSED
 )
+PATH_UNKNOWN = Reply(
+    404,
+    code_pb2.NOT_FOUND,
+    "PATH_UNKNOWN",
+    "There is nothing at this path. The API is described at /openapi.json.",
+    when="response.code == 404",
+    grpc_code=code_pb2.UNIMPLEMENTED,
+)
+DEADLINE_EXCEEDED = Reply(
+    504,
+    code_pb2.DEADLINE_EXCEEDED,
+    "DEADLINE_EXCEEDED",
+    "The call took too long. Try again.",
+    when="response.code == 504",
+)
+OVERLOADED = Reply(
+    429,
+    code_pb2.RESOURCE_EXHAUSTED,
+    "OVERLOADED",
+    "Too many calls at once. Try again.",
+    when='response.code_details == "overload" || response.code_details.contains("overflow")',
+    retry=True,
+)
 DEPENDENCY_UNAVAILABLE = Reply(
     503,
     code_pb2.UNAVAILABLE,
@@ -135,14 +158,7 @@ LOCAL = (
         "The request is not well formed: %LOCAL_REPLY_BODY%",  # the transcoder's words about the client's JSON
         when='response.code == 400 && response.code_details.contains("grpc_json_transcode_failure")',
     ),
-    Reply(
-        404,
-        code_pb2.NOT_FOUND,
-        "PATH_UNKNOWN",
-        "There is nothing at this path. The API is described at /openapi.json.",
-        when="response.code == 404",
-        grpc_code=code_pb2.UNIMPLEMENTED,
-    ),
+    PATH_UNKNOWN,
     Reply(
         405,
         code_pb2.UNIMPLEMENTED,
@@ -158,6 +174,13 @@ LOCAL = (
         when="response.code == 408",
     ),
     Reply(
+        414,
+        code_pb2.INVALID_ARGUMENT,
+        "PATH_TOO_LONG",
+        "The path and its query are too long: 8 KiB at most.",
+        when="response.code == 414",
+    ),
+    Reply(
         413,
         code_pb2.INVALID_ARGUMENT,
         "BODY_TOO_LARGE",
@@ -168,7 +191,7 @@ LOCAL = (
         415,
         code_pb2.INVALID_ARGUMENT,
         "CONTENT_TYPE_UNSUPPORTED",
-        "This is a gRPC path: send gRPC or gRPC-Web, or use the JSON paths of /openapi.json.",
+        "Send application/json to the paths of /openapi.json, and gRPC or gRPC-Web to gRPC paths.",
         when="response.code == 415",
     ),
     Reply(
@@ -186,13 +209,8 @@ LOCAL = (
         "The request's headers are too large.",
         when="response.code == 431",
     ),
-    Reply(
-        504,
-        code_pb2.DEADLINE_EXCEEDED,
-        "DEADLINE_EXCEEDED",
-        "The call took too long. Try again.",
-        when="response.code == 504",
-    ),
+    DEADLINE_EXCEEDED,
+    OVERLOADED,
     DEPENDENCY_UNAVAILABLE,
     REQUEST_MALFORMED,
 )
@@ -218,9 +236,12 @@ def _json_mapper(reply: Reply) -> dict[str, Any]:
     return {
         "filter": _cel(reply.when),
         "status_code": reply.status,
-        "headers_to_add": headers({"retry-after": str(RETRY_SECONDS)} if reply.retry else {}),
+        "headers_to_add": headers(_UNKEPT | ({"retry-after": str(RETRY_SECONDS)} if reply.retry else {})),
         "body_format_override": {"json_format": reply.body, "content_type": "application/json"},
     }
+
+
+_UNKEPT = {"cache-control": "no-store"}
 
 
 def _healthy() -> dict[str, Any]:
@@ -247,6 +268,18 @@ def _cel(expression: str) -> dict[str, Any]:
             },
         }
     }
+
+
+_INTERNAL = Reply(500, code_pb2.INTERNAL, "INTERNAL", "Something went wrong on our side.")
+
+SERVICE_ERRORS = {
+    "4": DEADLINE_EXCEEDED.trailers,
+    "8": OVERLOADED.trailers,
+    "12": PATH_UNKNOWN.trailers,
+    "14": DEPENDENCY_UNAVAILABLE.trailers,
+    "other": _INTERNAL.trailers,
+}
+"""What the codes mean with which a service's gRPC library, and not the service, refuses."""
 
 
 def _for_store(replies: dict[str, Reply]) -> dict[str, dict[str, str]]:

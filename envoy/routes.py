@@ -15,6 +15,27 @@ SECONDS = 5
 SLOW_SECONDS = {"/spotilike.catalog.v1.UploadService/CompleteUpload": 30}
 """The store joins the parts of a large master while the call runs."""
 
+COOKIES = frozenset(
+    {
+        "/spotilike.user.v1.SessionService/CreateSession",
+        "/spotilike.user.v1.SessionService/RefreshSession",
+        "/spotilike.user.v1.SessionService/RevokeSession",
+        "/spotilike.user.v1.SessionService/RevokeOtherSessions",
+        "/spotilike.user.v1.UserService/EraseUser",
+    }
+)
+"""The calls that set, read or clear the cookie of browsers. They compare the page's origin with ours; every other call
+never sees a cookie, so that no page of somebody else can make it in a listener's name."""
+
+_GUEST_WRITES = [
+    {
+        "actions": [
+            {"generic_key": {"descriptor_key": "calls", "descriptor_value": "guest-writes"}},
+            {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}},
+        ]
+    }
+]
+
 _NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Safe for every call: the service has not seen it."""
 
@@ -51,6 +72,8 @@ def _rpc(method: Method) -> dict[str, Any]:
         "deadline": f"{seconds}S",
         "retry_on": f"{_NOT_SENT},unavailable" if method.repeatable else _NOT_SENT,
         "token": "required" if method.needs_token else "optional",
+        "rate_limits": _GUEST_WRITES if method.guest_write else None,
+        "headers_to_remove": None if method.path in COOKIES else ["cookie", "origin"],
     }
     return fill(_HERE / "rpc_route.yaml", values)
 

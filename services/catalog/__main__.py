@@ -19,12 +19,13 @@ from services.catalog.handlers.upload_service import UploadService
 from services.catalog.settings import Settings
 from services.catalog.store import Store
 from services.catalog.sweeper import Sweeper
-from services.catalog.tables import outbox, request_ids
+from services.catalog.tables import ended_sessions, outbox, request_ids
 from services.common import retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.peers import RemoteKeys, channel
 from services.common.server import Service, run
+from services.common.sessions import EndedSessions
 from services.common.settings import load
 from services.common.storage import Storage
 
@@ -34,6 +35,8 @@ def wire(settings: Settings) -> Service:
     database = Database(settings)
     store = Store(database)
     user = channel(settings.user_internal, settings.tls_dir)
+    keys = RemoteKeys(user)
+    ended = EndedSessions(database, ended_sessions)
     arrivals = Arrivals(Storage(settings), settings.uploads_bucket, timedelta(seconds=settings.upload_url_seconds))
     policy = UploadPolicy(
         part_size_bytes=settings.upload_part_size_bytes,
@@ -50,7 +53,7 @@ def wire(settings: Settings) -> Service:
 
     return Service(
         settings=settings,
-        verifier=TokenVerifier(RemoteKeys(user)),
+        verifier=TokenVerifier(keys, ended),
         public=[
             ArtistService(store),
             ManagerService(store, Directory(user)),
@@ -63,9 +66,11 @@ def wire(settings: Settings) -> Service:
         internal=[AccessService(store)],
         ready=ready,
         background=[
-            exchange(settings, database),
+            exchange(settings, database, ended),
+            keys.run(),
+            ended.run(),
             sweeper.run(settings.sweep_seconds),
-            retention.run(database, [retention.published(outbox), retention.repeatable(request_ids)]),
+            retention.run(database, [retention.published(outbox), retention.repeatable(request_ids), ended.rule()]),
         ],
     )
 

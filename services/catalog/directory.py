@@ -5,6 +5,7 @@ from uuid import UUID
 import grpc
 
 from services.catalog.domain import user_not_found
+from services.common import deadlines
 from services.common.peers import CALL_SECONDS
 from spotilike.internal.v1.user_service_pb2 import ResolveUserRequest
 from spotilike.internal.v1.user_service_pb2_grpc import DirectoryServiceStub
@@ -20,7 +21,7 @@ class Directory:
     async def require(self, user_id: UUID) -> None:
         """Refuse when there is no such user."""
         try:
-            await self._stub.ResolveUser(ResolveUserRequest(id=str(user_id)), timeout=CALL_SECONDS)
+            await self._stub.ResolveUser(ResolveUserRequest(id=str(user_id)), timeout=deadlines.left(CALL_SECONDS))
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise user_not_found(user_id) from error

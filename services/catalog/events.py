@@ -6,7 +6,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from services.catalog.domain import Failure, duration_seconds
-from services.catalog.domain.artworks import Artwork, Collection
+from services.catalog.domain.artworks import Artwork, Collection, Target
 from services.catalog.domain.uploads import Outcome, Upload
 from services.catalog.store import Store, Transaction
 from services.catalog.tables import dead_events, outbox
@@ -14,6 +14,7 @@ from services.common import events, images, names
 from services.common.db import Database
 from services.common.events import DeadEvents, Effect, Listener
 from services.common.outbox import Relay
+from services.common.sessions import EndedSessions
 from services.common.settings import NatsSettings
 from spotilike.events.v1.catalog_events_pb2 import (
     ArtworkRetired,
@@ -24,6 +25,7 @@ from spotilike.events.v1.catalog_events_pb2 import (
 )
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.user_events_pb2 import SessionsEnded, UserDeleted
 
 CONTEXT = "catalog"
 TRACK_UPLOADED = "spotilike.catalog.track_uploaded"
@@ -64,6 +66,12 @@ async def announce_artwork(tx: Transaction, artwork: Artwork, actor: str = "") -
         size_bytes=artwork.size_bytes,
     )
     await tx.outbox.add(ARTWORK_UPLOADED, events.new(names.artwork(artwork.id), payload, actor))
+
+
+async def retire_artwork(tx: Transaction, artwork_id: UUID) -> None:
+    """Say that a picture is shown no more."""
+    payload = ArtworkRetired(artwork=str(artwork_id))
+    await tx.outbox.add(ARTWORK_RETIRED, events.new(names.artwork(artwork_id), payload))
 
 
 class Outcomes:
@@ -122,8 +130,7 @@ class Pictures:
                 return
             replaced = await tx.artworks.complete(artwork, fact.blur_hash)
             for artwork_id in replaced:
-                payload = ArtworkRetired(artwork=str(artwork_id))
-                await tx.outbox.add(ARTWORK_RETIRED, events.new(names.artwork(artwork_id), payload))
+                await retire_artwork(tx, artwork_id)
             if artwork.id not in replaced:
                 await _show(tx, artwork, fact.blur_hash)
 
@@ -148,20 +155,42 @@ async def _show(tx: Transaction, artwork: Artwork, blur_hash: str) -> None:
             await tx.outbox.add(AVATAR_CHANGED, events.new(target.name, payload))
 
 
-async def exchange(settings: NatsSettings, database: Database) -> None:
+class Departures:
+    """What becomes of teams and of pictures when accounts are erased."""
+
+    def __init__(self, store: Store) -> None:
+        """Apply to `store`."""
+        self._store = store
+
+    async def hear(self, _: Event, fact: UserDeleted) -> None:
+        """Remove a person from every team, and retire their pictures.
+
+        An artist without anybody who has ALL is frozen by that.
+        """
+        user_id = UUID(fact.user)
+        async with self._store.begin() as tx:
+            await tx.managers.remove_everywhere(user_id)
+            for artwork_id in await tx.artworks.give_up(Target(Collection.USERS, user_id)):
+                await retire_artwork(tx, artwork_id)
+
+
+async def exchange(settings: NatsSettings, database: Database, ended: EndedSessions) -> None:
     """Hear and tell facts until cancelled. While the broker is away calls go on and the outbox waits."""
-    outcomes, pictures = Outcomes(Store(database)), Pictures(Store(database))
-    effects: dict[type[Message], Effect] = {
+    store, dead = Store(database), DeadEvents(database, dead_events)
+    outcomes, pictures = Outcomes(store), Pictures(store)
+    of_processing: dict[type[Message], Effect] = {
         JobCompleted: outcomes.completed,
         JobFailed: outcomes.failed,
         ArtworkCompleted: pictures.completed,
         ArtworkFailed: pictures.failed,
     }
-    listener = Listener("PROCESSING", CONTEXT, effects, DeadEvents(database, dead_events))
+    of_users: dict[type[Message], Effect] = {SessionsEnded: ended.hear, UserDeleted: Departures(store).hear}
+    listeners = [Listener("PROCESSING", CONTEXT, of_processing, dead), Listener("USER", CONTEXT, of_users, dead)]
     connection = await events.connect(settings, CONTEXT)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Relay(database, outbox).run(connection))
-            tasks.create_task(listener.run(connection))
+            for listener in listeners:
+                tasks.create_task(listener.run(connection))
     finally:
         await connection.close()

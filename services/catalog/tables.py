@@ -212,4 +212,5 @@ Index(
 
 outbox = tables.outbox(METADATA)
 request_ids = tables.request_ids(METADATA)
+ended_sessions = tables.ended_sessions(METADATA)
 dead_events = tables.dead_events(METADATA)

@@ -40,6 +40,8 @@ def methods(servicer: object) -> dict[str, Method]:
     found = {}
     for method in service_of(servicer).methods:
         path = f"/{method.containing_service.full_name}/{method.name}"
+        if method.client_streaming:
+            raise TypeError(f"{path} streams its requests: nothing here could check them one by one")
         options = method.GetOptions()
         read_only = options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
         found[path] = Method(path, options.Extensions[permission], read_only)

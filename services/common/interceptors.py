@@ -1,19 +1,19 @@
-"""What happens around every call: peer, token, limits, field rules, deadline, decision, errors, one log line."""
+"""What happens around every call: peer, deadline, place, token, field rules, decision, errors, one log line."""
 
 from __future__ import annotations  # grpcio's classes are generic in the stubs alone
 
 import asyncio
-import re
+import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import grpc
-import protovalidate
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from services.common import auth, errors, status
+from services.common import auth, deadlines, errors, fields, status
 from services.common.contract import Method
 
 SPIFFE = "spiffe://spotilike.local/"
@@ -22,8 +22,11 @@ ANSWER_MARGIN_SECONDS = 0.05
 """Kept back from the client's deadline, so that the answer still arrives."""
 CONFLICT_TRIES = 3
 
-Handler = Callable[[Any, Any], Awaitable[Any]]
 Context = grpc.aio.ServicerContext[Any, Any]
+RpcHandler = Any
+"""grpc.RpcMethodHandler; the stubs know those of threads alone."""
+Work = Callable[[auth.Call, Message, Context], Awaitable[Message | None]]
+"""Runs a handler; what a stream answers is sent on the way, and None returned."""
 
 log = structlog.get_logger("rpc")
 
@@ -47,6 +50,17 @@ class Limits:
         self._free += 1
 
 
+@dataclass(frozen=True)
+class _Rpc:
+    """One call that has arrived."""
+
+    method: Method
+    metadata: Mapping[str, str]
+    parse: Callable[[bytes], Message]
+    limits: Limits
+    work: Work
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # see above
     """Wraps the RPCs of the contract; health and reflection only have their peer checked."""
 
@@ -56,60 +70,94 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         verifier: auth.TokenVerifier | None,
         peers: Collection[str],
         limits: Limits,
+        stream_limits: Limits,
     ) -> None:
-        """Serve `methods` to the mTLS `peers`; without a verifier no access token is read."""
+        """Serve `methods` to the mTLS `peers`, unless the contract names others.
+
+        Without a verifier no access token is read.
+        """
         self._methods = methods
         self._verifier = verifier
-        self._peers = frozenset(f"{SPIFFE}{peer}".encode() for peer in peers)
+        self._peers = tuple(peers)
         self._limits = limits
+        self._stream_limits = stream_limits
 
     async def intercept_service(  # type: ignore[override]  # None means unknown; the stubs forget it
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Put the pipeline around the handler of a call."""
+    ) -> RpcHandler | None:
+        """Put the pipeline around the handler of a call; what cannot be wrapped is unknown."""
         handler = await continuation(details)
+        if handler is None:
+            return None
         method = self._methods.get(details.method)
-        if handler is None or method is None or handler.unary_unary is None:
-            return handler
-        inner = handler.unary_unary
-        metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        if method is None:
+            return self._guarded(handler)
+        metadata = _headers(details)
+        parse = handler.request_deserializer
+        if handler.unary_unary:
+            return self._unary(_Rpc(method, metadata, parse, self._limits, _answering(handler.unary_unary)), handler)
+        if handler.unary_stream:
+            rpc = _Rpc(method, metadata, parse, self._stream_limits, _streaming(handler.unary_stream))
+            return self._stream(rpc, handler)
+        return None
 
-        async def answer(request: Message, context: Context) -> Message:
-            return await self._answer(method, metadata, request, context, inner)
+    def _unary(self, rpc: _Rpc, handler: RpcHandler) -> RpcHandler:
+        async def answer(data: bytes, context: Context) -> Message | None:
+            # A client that hangs up must not tear a transaction apart: the unit of work ends by itself, at the latest
+            # at its deadline, and keeps its place until then.
+            outcome = await asyncio.shield(self._outcome(rpc, data, context))
+            if isinstance(outcome, errors.Refusal):
+                await _refuse(context, outcome)
+            return outcome
 
-        return grpc.unary_unary_rpc_method_handler(
-            answer,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        return grpc.unary_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
-    async def _answer(
-        self, method: Method, metadata: Mapping[str, str], request: Message, context: Context, handler: Handler
-    ) -> Message:
+    def _stream(self, rpc: _Rpc, handler: RpcHandler) -> RpcHandler:
+        async def answer(data: bytes, context: Context) -> None:
+            outcome = await self._outcome(rpc, data, context)
+            if isinstance(outcome, errors.Refusal):
+                await _refuse(context, outcome)
+
+        return grpc.unary_stream_rpc_method_handler(answer, response_serializer=handler.response_serializer)
+
+    async def _outcome(self, rpc: _Rpc, data: bytes, context: Context) -> Message | errors.Refusal | None:
+        """Run a call to its end, whatever that is, and log it."""
         started = time.perf_counter()
-        refusal: errors.Refusal | None = None
+        code, reason = "CANCELLED", None
         try:
-            with self._limits:
-                self._check_peer(context)
-                call = await self._identify(method, metadata)
-                _check_fields(request)
-                return await self._run(call, request, context, handler)
+            self._check_peer(context, rpc.method.permission.peers or self._peers)
+            with rpc.limits:
+                response = await self._run(rpc, data, context)
         except Exception as error:  # noqa: BLE001 (the one place that turns errors into statuses)
-            refusal = status.refusal_of(error, method.path)
+            refusal = status.refusal_of(error, rpc.method.path)
+            code, reason = status.code(refusal).name, refusal.reason
+            return refusal
+        else:
+            code = "OK"
+            return response
         finally:
-            _log(method, refusal, started)
-        details = status.details(refusal)
-        return await context.abort(
-            status.code(refusal),
-            details.message,
-            trailing_metadata=(("grpc-status-details-bin", details.SerializeToString()),),
-        )
+            milliseconds = round((time.perf_counter() - started) * 1000, 2)
+            log.info("call", method=rpc.method.path, code=code, reason=reason, ms=milliseconds)
 
-    def _check_peer(self, context: Context) -> None:
+    async def _run(self, rpc: _Rpc, data: bytes, context: Context) -> Message | None:
+        seconds = rpc.limits.seconds
+        remaining = context.time_remaining()
+        if remaining is not None:
+            seconds = min(seconds, remaining - ANSWER_MARGIN_SECONDS)
+        deadlines.begin(seconds)
+        async with asyncio.timeout(seconds):
+            call = await self._identify(rpc.method, rpc.metadata)
+            request = _parsed(rpc, data)
+            fields.check(request)
+            auth.begin(call)
+            return await rpc.work(call, request, context)
+
+    @staticmethod
+    def _check_peer(context: Context, peers: Collection[str]) -> None:
         names = context.auth_context().get("x509_subject_alternative_name", [])
-        if self._peers.isdisjoint(names):
+        if not any(f"{SPIFFE}{peer}".encode() in names for peer in peers):
             raise errors.PermissionDenied("PEER_NOT_ALLOWED", "This certificate may not call here.")
 
     async def _identify(self, method: Method, metadata: Mapping[str, str]) -> auth.Call:
@@ -129,85 +177,96 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         call.start()
         return call
 
-    async def _run(self, call: auth.Call, request: Message, context: Context, handler: Handler) -> Message:
-        remaining = context.time_remaining()
-        seconds = self._limits.seconds
-        if remaining is not None:
-            seconds = min(seconds, remaining - ANSWER_MARGIN_SECONDS)
-        # A client that hangs up must not tear a transaction apart: the unit of work ends by itself,
-        # at the latest at its deadline.
-        work: Message = await asyncio.shield(_unit_of_work(call, request, context, handler, seconds))
-        return work
+    def _guarded(self, handler: RpcHandler) -> RpcHandler | None:
+        """Check the peer of what the contract does not name: health, and reflection in development."""
+
+        async def admit(context: Context) -> None:
+            try:
+                self._check_peer(context, self._peers)
+            except errors.PermissionDenied as refusal:
+                await _refuse(context, refusal)
+
+        async def unary(request: Message, context: Context) -> Message:
+            await admit(context)
+            answer: Message = await handler.unary_unary(request, context)
+            return answer
+
+        async def stream(request: Message, context: Context) -> None:
+            await admit(context)
+            await handler.unary_stream(request, context)
+
+        async def conversation(requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Message]:
+            await admit(context)
+            async for answer in handler.stream_stream(requests, context):
+                yield answer
+
+        codec = (handler.request_deserializer, handler.response_serializer)
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(unary, *codec)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(stream, *codec)
+        if handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(conversation, *codec)
+        return None
 
 
-async def _unit_of_work(
-    call: auth.Call, request: Message, context: Context, handler: Handler, seconds: float
-) -> Message:
-    auth.begin(call)
-    async with asyncio.timeout(seconds):
-        response = await _retried(request, context, handler)
+def _answering(handler: Callable[[Message, Context], Awaitable[Message]]) -> Work:
+    async def work(call: auth.Call, request: Message, context: Context) -> Message:
+        response = await _retried(handler, request, context)
+        _demand_decision(call)
+        return response
+
+    return work
+
+
+def _streaming(handler: Callable[[Message, Context], AsyncIterator[Message]]) -> Work:
+    async def work(call: auth.Call, request: Message, context: Context) -> None:
+        async for message in handler(request, context):
+            _demand_decision(call)
+            await context.write(message)
+        _demand_decision(call)
+
+    return work
+
+
+def _headers(details: grpc.HandlerCallDetails) -> dict[str, str]:
+    """Read the texts that came with a call; what comes twice is one list (RFC 9110, 5.3), so two tokens are none."""
+    headers: dict[str, str] = {}
+    for key, value in details.invocation_metadata or ():
+        if isinstance(value, str):
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
+
+
+def _demand_decision(call: auth.Call) -> None:
     if not call.decided:
         raise RuntimeError(f"{call.method.path} answered without an authorization decision")
-    return response
 
 
-async def _retried(request: Message, context: Context, handler: Handler) -> Message:
+async def _retried(
+    handler: Callable[[Message, Context], Awaitable[Message]], request: Message, context: Context
+) -> Message:
     """Run a handler again when its transaction lost against another one; nothing of it was kept."""
     for _ in range(CONFLICT_TRIES - 1):
         try:
-            response: Message = await handler(request, context)
+            return await handler(request, context)
         except Exception as error:
             if not status.is_conflict(error):
                 raise
-        else:
-            return response
-    last: Message = await handler(request, context)
-    return last
+    return await handler(request, context)
 
 
-def _check_fields(request: Message) -> None:
-    found = [
-        errors.Violation(_path(violation), _words(violation)) for violation in protovalidate.collect_violations(request)
-    ]
-    found += [errors.Violation(path, "may not contain the character U+0000") for path in _unstorable(request, "")]
-    if found:
-        raise errors.InvalidFields(*found)
+def _parsed(rpc: _Rpc, data: bytes) -> Message:
+    try:
+        return rpc.parse(data)
+    except DecodeError as damaged:
+        raise errors.InvalidArgument("REQUEST_MALFORMED", "The request is not well formed.") from damaged
 
 
-def _words(violation: protovalidate.Violation) -> str:
-    """Say what a field has to be; the pattern of a resource name would tell a person nothing."""
-    name = re.match(r"\^([A-Za-z]+)/", str(violation.rule_value))
-    if violation.proto.rule_id == "string.pattern" and name:
-        return f"has to be the name of a resource in {name[1]}/, as the API answered it"
-    return violation.proto.message or "is not valid"
-
-
-def _unstorable(message: Message, prefix: str) -> Iterator[str]:
-    """Find texts with a NUL, which protobuf carries and PostgreSQL cannot keep."""
-    for field, value in message.ListFields():
-        path = f"{prefix}{field.name}"
-        items = (
-            [(f"{path}[{place}]", item) for place, item in enumerate(value)] if field.is_repeated else [(path, value)]
-        )
-        for name, item in items:
-            if isinstance(item, str) and "\0" in item:
-                yield name
-            elif isinstance(item, Message):
-                yield from _unstorable(item, f"{name}.")
-
-
-def _path(violation: protovalidate.Violation) -> str:
-    path = ""
-    if violation.proto.field is None:
-        return path
-    for element in violation.proto.field.elements:
-        path += f".{element.field_name}" if path else f"{element.field_name}"
-        if element.subscript is not None:
-            path += f"[{element.subscript.value}]"
-    return path
-
-
-def _log(method: Method, refusal: errors.Refusal | None, started: float) -> None:
-    outcome = status.code(refusal).name if refusal else "OK"
-    milliseconds = round((time.perf_counter() - started) * 1000, 2)
-    log.info("call", method=method.path, code=outcome, reason=refusal.reason if refusal else None, ms=milliseconds)
+async def _refuse(context: Context, refusal: errors.Refusal) -> NoReturn:
+    """End a call with its status. `retry-after` says to HTTP what RetryInfo says to gRPC."""
+    details = status.details(refusal)
+    trailers = [("grpc-status-details-bin", details.SerializeToString())]
+    if refusal.retry_seconds is not None:
+        trailers.append(("retry-after", str(math.ceil(refusal.retry_seconds))))
+    await context.abort(status.code(refusal), details.message, trailing_metadata=tuple(trailers))

@@ -63,6 +63,11 @@ def user(user_id: UUID) -> str:
     return f"users/{user_id}"
 
 
+def session(user_id: UUID, session_id: UUID) -> str:
+    """Name a session of a user."""
+    return f"{user(user_id)}/sessions/{session_id}"
+
+
 def job(job_id: UUID) -> str:
     """Name a job."""
     return f"jobs/{job_id}"

@@ -23,10 +23,12 @@ EDGE = ("edge",)
 SERVICES = ("user", "catalog", "processing", "streaming")
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # A second process on the same port has to fail, not to share it silently.
-    ("grpc.max_connection_age_ms", 10 * 60 * 1000),
-    ("grpc.max_connection_age_grace_ms", 30 * 1000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # The edge passes 32 KiB of headers, and adds its own. Near its soft limit gRPC would refuse calls at random.
+    ("grpc.max_metadata_size", 64 * 1024),
 ]
+CONNECTION_GRACE_SECONDS = 30
+"""How long calls may go on over a connection that is given up for its age."""
 READY_POLL_SECONDS = 0.1
 
 log = structlog.get_logger("server")
@@ -55,11 +57,14 @@ class Process:
         """Prepare to run `service`."""
         settings = service.settings
         limits = Limits(settings.call_limit, settings.call_seconds)
+        streams = Limits(settings.stream_limit, settings.stream_seconds)
+        public = CallInterceptor(_methods(service.public), service.verifier, EDGE, limits, streams)
+        internal = CallInterceptor(_methods(service.internal), None, SERVICES, limits, streams)
         self._service = service
         self._probes = HealthServicer()
-        self._public = _server(service.public, service.verifier, EDGE, limits)
-        self._internal = _server(service.internal, None, SERVICES, limits)
-        self._plain = grpc.aio.server(options=OPTIONS)
+        self._public = _server(service.public, settings, public)
+        self._internal = _server(service.internal, settings, internal)
+        self._plain = _server([], settings)
         self._work: list[asyncio.Task[None]] = []
         self.ports: dict[str, int] = {}
         """The port of each listener, `public`, `internal` and `health`, once started."""
@@ -149,13 +154,19 @@ async def _become_ready(service: Service, probes: HealthServicer) -> None:
     log.info("serving", public=service.settings.public_listen, internal=service.settings.internal_listen)
 
 
-def _server(
-    servicers: Sequence[object], verifier: TokenVerifier | None, peers: Sequence[str], limits: Limits
-) -> grpc.aio.Server:
+def _methods(servicers: Sequence[object]) -> dict[str, contract.Method]:
     methods: dict[str, contract.Method] = {}
     for servicer in servicers:
         methods |= contract.methods(servicer)
-    server = grpc.aio.server(interceptors=[CallInterceptor(methods, verifier, peers, limits)], options=OPTIONS)
+    return methods
+
+
+def _server(servicers: Sequence[object], settings: ServiceSettings, *interceptors: CallInterceptor) -> grpc.aio.Server:
+    age = [
+        ("grpc.max_connection_age_ms", round(settings.connection_seconds * 1000)),
+        ("grpc.max_connection_age_grace_ms", CONNECTION_GRACE_SECONDS * 1000),
+    ]
+    server = grpc.aio.server(interceptors=interceptors, options=OPTIONS + age)
     for servicer in servicers:
         base = contract.base_of(servicer)
         getattr(sys.modules[base.__module__], f"add_{base.__name__}_to_server")(servicer, server)

@@ -65,6 +65,12 @@ class ServiceSettings(DatabaseSettings):
     """Calls that may run at once; more are refused at once."""
     call_seconds: float = 10.0
     """Longest time that a call may take, in seconds."""
+    stream_limit: int = 200
+    """Streams that may run at once, beside the calls."""
+    stream_seconds: float = 900.0
+    """Longest time that a stream may take, in seconds; its client asks again."""
+    connection_seconds: float = 600.0
+    """Age at which a connection is given up, in seconds, so that calls spread over new replicas as well."""
     drain_seconds: float = 10.0
     """How long running calls may go on after SIGTERM, in seconds."""
     drain_delay_seconds: float = 0.0

@@ -54,6 +54,9 @@ CONSUMERS = (
             "spotilike.processing.artwork_failed",
         ),
     ),
+    Consumer("USER", "catalog", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
+    Consumer("USER", "processing", ("spotilike.user.sessions_ended",)),
+    Consumer("USER", "streaming", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
 )
 
 

@@ -10,6 +10,7 @@ from services.common import events, names
 from services.common.db import Database
 from services.common.events import DeadEvents, Effect, Listener
 from services.common.outbox import Relay
+from services.common.sessions import EndedSessions
 from services.common.settings import NatsSettings
 from services.processing.domain import Job, Master, Picture, Source, Status, check_folder
 from services.processing.media.facts import Facts
@@ -18,6 +19,7 @@ from services.processing.tables import dead_events, outbox
 from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, ArtworkUploaded, FolderRetired, TrackUploaded
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.user_events_pb2 import SessionsEnded
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 CONTEXT = "processing"
@@ -70,7 +72,7 @@ class Intake:
                 raise LookupError(f"There is no picture {retired.artwork}")
 
 
-async def exchange(settings: NatsSettings, database: Database) -> None:
+async def exchange(settings: NatsSettings, database: Database, ended: EndedSessions) -> None:
     """Hear and tell facts until cancelled."""
     connection = await events.connect(settings, CONTEXT)
     intake = Intake(Store(database), connection)
@@ -80,11 +82,14 @@ async def exchange(settings: NatsSettings, database: Database) -> None:
         ArtworkUploaded: intake.picture,
         ArtworkRetired: intake.picture_retirement,
     }
-    listener = Listener("CATALOG", CONTEXT, effects, DeadEvents(database, dead_events))
+    dead = DeadEvents(database, dead_events)
+    uploads = Listener("CATALOG", CONTEXT, effects, dead)
+    sessions = Listener("USER", CONTEXT, {SessionsEnded: ended.hear}, dead)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Relay(database, outbox).run(connection))
-            tasks.create_task(listener.run(connection))
+            tasks.create_task(uploads.run(connection))
+            tasks.create_task(sessions.run(connection))
     finally:
         await connection.close()
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import grpc
 
+from services.common import deadlines
 from services.common.peers import CALL_SECONDS
 from spotilike.internal.v1.catalog_service_pb2 import CheckArtistPermissionRequest, ListArtistPermissionsRequest
 from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
@@ -22,11 +23,11 @@ class Permissions:
     async def may_upload(self, user: UUID, artist: UUID) -> bool:
         """Say whether a user may upload for an artist."""
         request = CheckArtistPermissionRequest(user=str(user), artist=str(artist), permission=UPLOAD)
-        answer = await self._access.CheckArtistPermission(request, timeout=CALL_SECONDS)
+        answer = await self._access.CheckArtistPermission(request, timeout=deadlines.left(CALL_SECONDS))
         return answer.allowed
 
     async def uploads_for(self, user: UUID) -> set[UUID]:
         """List the artists for whom a user may upload."""
         request = ListArtistPermissionsRequest(user=str(user))
-        answer = await self._access.ListArtistPermissions(request, timeout=CALL_SECONDS)
+        answer = await self._access.ListArtistPermissions(request, timeout=deadlines.left(CALL_SECONDS))
         return {UUID(grant.artist) for grant in answer.grants if not set(grant.permissions).isdisjoint(EVERY)}

@@ -78,9 +78,12 @@ def catalog_settings(engines: Engines, user: RunningService, database_url: str, 
 
 
 @pytest.fixture(scope="session")
-async def catalog(streams: Engines, databases: Databases, user: RunningService) -> AsyncIterator[RunningService]:
+async def catalog(
+    streams: Engines, databases: Databases, user: RunningService, catalog_internal: str
+) -> AsyncIterator[RunningService]:
     """Return the catalog service of this worker."""
-    settings = catalog_settings(streams, user, await databases.url("catalog"))
+    url = await databases.url("catalog")
+    settings = catalog_settings(streams, user, url, internal_listen=catalog_internal)
     running = await run(catalog_main.wire(settings), streams)
     yield running
     await running.process.stop()

@@ -241,6 +241,15 @@ def check_grant(own: Collection[str], given: Collection[str], artist_id: UUID) -
             )
 
 
+def artist_frozen(artist_id: UUID) -> errors.FailedPrecondition:
+    """Refuse because nobody leads the artist."""
+    return errors.FailedPrecondition(
+        "ARTIST_FROZEN",
+        "Nobody has ALL for this artist any more. An administrator has to name somebody.",
+        artist=names.artist(artist_id),
+    )
+
+
 def last_manager(artist_id: UUID) -> errors.FailedPrecondition:
     """Refuse because nobody with ALL would be left."""
     return errors.FailedPrecondition(

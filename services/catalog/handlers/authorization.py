@@ -2,7 +2,14 @@
 
 from uuid import UUID
 
-from services.catalog.domain import Artist, Track, album_not_found, artist_not_found, track_not_found
+from services.catalog.domain import (
+    Artist,
+    Track,
+    album_not_found,
+    artist_frozen,
+    artist_not_found,
+    track_not_found,
+)
 from services.catalog.domain.artworks import Artwork, Collection, Target, artwork_not_found
 from services.catalog.domain.uploads import Upload, upload_not_found
 from services.catalog.store import Transaction
@@ -18,7 +25,10 @@ def viewer() -> UUID | None:
 async def authorize(tx: Transaction, artist_id: UUID) -> None:
     """Pass a manager with the permission that the contract demands."""
     caller = auth.call()
-    caller.authorize_manager(await tx.managers.granted(artist_id, caller.user_id), names.artist(artist_id))
+    granted = await tx.managers.granted(artist_id, caller.user_id)
+    if not granted and not caller.is_admin and await tx.managers.is_frozen_for(artist_id, caller.user_id):
+        raise artist_frozen(artist_id)
+    caller.authorize_manager(granted, names.artist(artist_id))
 
 
 async def managed_artist(tx: Transaction, artist_id: UUID) -> Artist:

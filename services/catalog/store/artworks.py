@@ -66,9 +66,13 @@ class Artworks:
     async def complete(self, artwork: Artwork, blur_hash: str) -> list[UUID]:
         """Note that a picture can be shown; answers which ones of its target are not shown any more.
 
-        The newest one that can be shown is shown, so that it may be this one that is not. Lock it to rely on that.
+        The newest one that can be shown is shown, so that it may be this one that is not; nor is one that was given
+        up meanwhile. Lock it to rely on that.
         """
         values = {"blur_hash": blur_hash, "failure_reason": None, "failure_message": None}
+        if artwork.state is ArtworkState.EXPIRED:
+            await self._change(artwork.id, state=ArtworkState.REPLACED, **values)
+            return [artwork.id]
         await self._change(artwork.id, state=ArtworkState.COMPLETED, **values)
         columns = artworks.c
         shown = (columns.target == artwork.target.name, columns.state == ArtworkState.COMPLETED)
@@ -80,6 +84,17 @@ class Artworks:
         """Note that a picture could not be used."""
         values = {"failure_reason": failure.reason, "failure_message": failure.message}
         await self._change(artwork_id, state=ArtworkState.FAILED, **values)
+
+    async def give_up(self, target: Target) -> list[UUID]:
+        """Show no picture of a target any more; answers which ones were shown."""
+        columns = artworks.c
+        of_target = columns.target == target.name
+        unfinished = columns.state.in_([ArtworkState.OPEN, ArtworkState.PROCESSING])
+        ended = update(artworks).where(of_target, unfinished).values(state=ArtworkState.EXPIRED)
+        await self._connection.execute(ended)
+        shown = update(artworks).where(of_target, columns.state == ArtworkState.COMPLETED)
+        hidden = await self._connection.execute(shown.values(state=ArtworkState.REPLACED).returning(columns.id))
+        return list(hidden.scalars())
 
     async def take_unfinished(self, age: timedelta) -> list[Artwork]:
         """Take pictures whose processing has not ended and that were announced longer than `age` ago."""

@@ -77,7 +77,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {}}
     """
     CONTENT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 26
-    """INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path.
+    """INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path, or something else than JSON to a JSON path.
     Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {}}
     """
     REQUEST_MALFORMED: _ErrorReason.ValueType  # 27
@@ -99,6 +99,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     RATE_LIMITED: _ErrorReason.ValueType  # 31
     """RESOURCE_EXHAUSTED (HTTP 429): too many requests from this address; RetryInfo says when to try again.
     Example: {"reason": "RATE_LIMITED", "metadata": {}}
+    """
+    PATH_TOO_LONG: _ErrorReason.ValueType  # 32
+    """INVALID_ARGUMENT (HTTP 414): the path with its query is longer than the edge takes.
+    Example: {"reason": "PATH_TOO_LONG", "metadata": {}}
     """
     CREDENTIALS_INVALID: _ErrorReason.ValueType  # 40
     """UNAUTHENTICATED: the e-mail and the password do not belong together.
@@ -123,6 +127,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     SESSION_NOT_FOUND: _ErrorReason.ValueType  # 45
     """NOT_FOUND: no such session of this user.
     Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
+    """
+    EMAIL_UNVERIFIED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
+    Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
+    """
+    USER_DISABLED: _ErrorReason.ValueType  # 47
+    """PERMISSION_DENIED: an administrator has disabled the account.
+    Example: {"reason": "USER_DISABLED", "metadata": {}}
+    """
+    ATTEMPTS_THROTTLED: _ErrorReason.ValueType  # 48
+    """RESOURCE_EXHAUSTED: too many attempts failed; RetryInfo says when the next one is looked at.
+    Example: {"reason": "ATTEMPTS_THROTTLED", "metadata": {}}
+    """
+    LINK_INVALID: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION: the link of a mail is unknown, was used before or has ended. Ask for another one.
+    Example: {"reason": "LINK_INVALID", "metadata": {}}
+    """
+    PASSWORD_WRONG: _ErrorReason.ValueType  # 50
+    """PERMISSION_DENIED: the password that was sent to confirm a change is not the account's.
+    Example: {"reason": "PASSWORD_WRONG", "metadata": {}}
+    """
+    LAST_ADMIN: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION: this is the last administrator; make another one first.
+    Example: {"reason": "LAST_ADMIN", "metadata": {}}
+    """
+    ORIGIN_FORBIDDEN: _ErrorReason.ValueType  # 52
+    """PERMISSION_DENIED: a cookie was sent by a page of another origin.
+    Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
+    """
+    KEY_TOO_YOUNG: _ErrorReason.ValueType  # 53
+    """FAILED_PRECONDITION: the next key was published too short a time ago to be known everywhere; RetryInfo says when.
+    Example: {"reason": "KEY_TOO_YOUNG", "metadata": {}}
     """
     ARTIST_NOT_FOUND: _ErrorReason.ValueType  # 60
     """NOT_FOUND: no such artist.
@@ -151,6 +187,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     LAST_MANAGER: _ErrorReason.ValueType  # 66
     """FAILED_PRECONDITION: the last manager with ALL cannot be removed; give ALL to somebody else first.
     Example: {"reason": "LAST_MANAGER", "metadata": {"artist": "artists/0198..."}}
+    """
+    ARTIST_FROZEN: _ErrorReason.ValueType  # 67
+    """FAILED_PRECONDITION: nobody has ALL for the artist any more; an administrator has to name somebody.
+    Example: {"reason": "ARTIST_FROZEN", "metadata": {"artist": "artists/0198..."}}
     """
     UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 80
     """NOT_FOUND: no such upload, or the caller may not upload for its artist.
@@ -271,7 +311,7 @@ METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 25
 Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {}}
 """
 CONTENT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 26
-"""INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path.
+"""INVALID_ARGUMENT (HTTP 415): JSON was sent to a gRPC path, or something else than JSON to a JSON path.
 Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {}}
 """
 REQUEST_MALFORMED: ErrorReason.ValueType  # 27
@@ -293,6 +333,10 @@ Example: {"reason": "REQUEST_TIMEOUT", "metadata": {}}
 RATE_LIMITED: ErrorReason.ValueType  # 31
 """RESOURCE_EXHAUSTED (HTTP 429): too many requests from this address; RetryInfo says when to try again.
 Example: {"reason": "RATE_LIMITED", "metadata": {}}
+"""
+PATH_TOO_LONG: ErrorReason.ValueType  # 32
+"""INVALID_ARGUMENT (HTTP 414): the path with its query is longer than the edge takes.
+Example: {"reason": "PATH_TOO_LONG", "metadata": {}}
 """
 CREDENTIALS_INVALID: ErrorReason.ValueType  # 40
 """UNAUTHENTICATED: the e-mail and the password do not belong together.
@@ -317,6 +361,38 @@ Example: {"reason": "USER_NOT_FOUND", "metadata": {"name": "users/0198..."}}
 SESSION_NOT_FOUND: ErrorReason.ValueType  # 45
 """NOT_FOUND: no such session of this user.
 Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
+"""
+EMAIL_UNVERIFIED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
+Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
+"""
+USER_DISABLED: ErrorReason.ValueType  # 47
+"""PERMISSION_DENIED: an administrator has disabled the account.
+Example: {"reason": "USER_DISABLED", "metadata": {}}
+"""
+ATTEMPTS_THROTTLED: ErrorReason.ValueType  # 48
+"""RESOURCE_EXHAUSTED: too many attempts failed; RetryInfo says when the next one is looked at.
+Example: {"reason": "ATTEMPTS_THROTTLED", "metadata": {}}
+"""
+LINK_INVALID: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION: the link of a mail is unknown, was used before or has ended. Ask for another one.
+Example: {"reason": "LINK_INVALID", "metadata": {}}
+"""
+PASSWORD_WRONG: ErrorReason.ValueType  # 50
+"""PERMISSION_DENIED: the password that was sent to confirm a change is not the account's.
+Example: {"reason": "PASSWORD_WRONG", "metadata": {}}
+"""
+LAST_ADMIN: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION: this is the last administrator; make another one first.
+Example: {"reason": "LAST_ADMIN", "metadata": {}}
+"""
+ORIGIN_FORBIDDEN: ErrorReason.ValueType  # 52
+"""PERMISSION_DENIED: a cookie was sent by a page of another origin.
+Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
+"""
+KEY_TOO_YOUNG: ErrorReason.ValueType  # 53
+"""FAILED_PRECONDITION: the next key was published too short a time ago to be known everywhere; RetryInfo says when.
+Example: {"reason": "KEY_TOO_YOUNG", "metadata": {}}
 """
 ARTIST_NOT_FOUND: ErrorReason.ValueType  # 60
 """NOT_FOUND: no such artist.
@@ -345,6 +421,10 @@ Example: {"reason": "MANAGER_EXISTS", "metadata": {"name": "artists/0198.../mana
 LAST_MANAGER: ErrorReason.ValueType  # 66
 """FAILED_PRECONDITION: the last manager with ALL cannot be removed; give ALL to somebody else first.
 Example: {"reason": "LAST_MANAGER", "metadata": {"artist": "artists/0198..."}}
+"""
+ARTIST_FROZEN: ErrorReason.ValueType  # 67
+"""FAILED_PRECONDITION: nobody has ALL for the artist any more; an administrator has to name somebody.
+Example: {"reason": "ARTIST_FROZEN", "metadata": {"artist": "artists/0198..."}}
 """
 UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 80
 """NOT_FOUND: no such upload, or the caller may not upload for its artist.
