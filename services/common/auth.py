@@ -121,6 +121,12 @@ class Call:
     device: str | None
     """The client's User-Agent."""
     decided: bool = field(default=False)
+    rule: Permission = field(init=False)
+    """The contract's permission; where that depends on the target, the chosen part of it."""
+
+    def __post_init__(self) -> None:
+        """Begin with the permission of the RPC."""
+        self.rule = self.method.permission
 
     @property
     def user_id(self) -> UUID:
@@ -139,12 +145,16 @@ class Call:
         part = name.split("/")[1]
         return self.user_id if part == "me" else UUID(part)
 
+    def choose_rule(self, collection: str) -> None:
+        """Go on with what the contract says for a target of this collection; nothing is decided by that."""
+        self.rule = next(rule for rule in self.method.permission.by_collection if rule.collection == collection)
+
     def authorize_self(self, owner: UUID) -> None:
         """Pass the user that a resource belongs to, and an administrator where the contract says so."""
         self.decided = True
         if self.identity is not None and owner == self.user_id:
             return
-        if self.is_admin and self.method.permission.or_admin:
+        if self.is_admin and self.rule.or_admin:
             return
         raise errors.PermissionDenied("PERMISSION_MISSING", "This belongs to another user.", permission="SELF")
 
@@ -154,10 +164,10 @@ class Call:
         `granted` are the caller's permissions for the artist that `resource` belongs to.
         """
         self.decided = True
-        needed = self.method.permission.permission
+        needed = self.rule.permission
         if needed in granted or ALL in granted:
             return
-        if self.is_admin and self.method.permission.or_admin:
+        if self.is_admin and self.rule.or_admin:
             return
         raise errors.PermissionDenied(
             "PERMISSION_MISSING",

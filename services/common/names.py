@@ -48,6 +48,11 @@ def upload(upload_id: UUID) -> str:
     return f"uploads/{upload_id}"
 
 
+def artwork(artwork_id: UUID) -> str:
+    """Name an artwork."""
+    return f"artworks/{artwork_id}"
+
+
 def track(track_id: UUID) -> str:
     """Name a track."""
     return f"tracks/{track_id}"

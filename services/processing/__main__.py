@@ -13,7 +13,7 @@ from services.processing.handlers.job_service import JobService
 from services.processing.permissions import Permissions
 from services.processing.settings import Settings
 from services.processing.store import Store
-from services.processing.sweeper import Sweeper
+from services.processing.sweeper import Graces, Sweeper
 from services.processing.tables import ended_sessions, outbox
 
 
@@ -28,8 +28,11 @@ def wire(settings: Settings) -> Service:
         store,
         Storage(settings),
         settings.audio_bucket,
-        settings.abandoned_grace_seconds,
-        settings.retired_grace_seconds,
+        Graces(
+            abandoned=settings.abandoned_grace_seconds,
+            retired=settings.retired_grace_seconds,
+            replaced=settings.replaced_grace_seconds,
+        ),
     )
     return Service(
         settings=settings,

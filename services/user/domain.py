@@ -35,6 +35,7 @@ class User:
     email: str
     username: str
     avatar_url: str | None
+    """Key of the picture."""
     is_verified: bool
     is_disabled: bool
     roles: tuple[str, ...]

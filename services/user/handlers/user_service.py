@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from google.protobuf.empty_pb2 import Empty
 
-from services.common import auth, errors, masks, names
+from services.common import auth, errors, images, masks, names
 from services.common.errors import Violation
 from services.common.interceptors import Context
 from services.common.pages import PageRequest
@@ -319,7 +319,7 @@ def _signed_up(user_id: UUID, wanted: user_pb2.User, now: datetime) -> user_pb2.
 
 def public(user: User) -> user_pb2.User:
     """Show what everybody may see."""
-    shown = user_pb2.User(name=names.user(user.id), username=user.username, avatar_uri=user.avatar_url or "")
+    shown = user_pb2.User(name=names.user(user.id), username=user.username, avatar_uri=images.uri(user.avatar_url))
     shown.create_time.FromDatetime(user.created_at)
     return shown
 

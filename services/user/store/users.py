@@ -84,6 +84,12 @@ class Users:
         except IntegrityError as error:
             raise _taken(error) from error
 
+    async def show_avatar(self, user_id: UUID, key: str) -> None:
+        """Show a picture unless a newer one is shown. Keys rise with the time at which pictures were made."""
+        older = or_(users.c.avatar_url.is_(None), users.c.avatar_url.collate("C") < key)
+        changed = update(users).where(users.c.id == user_id, older)
+        await self._connection.execute(changed.values(avatar_url=key, updated_at=func.now()))
+
     async def rehash(self, credentials: Credentials, password_hash: str) -> None:
         """Replace the hash of the same password, unless the password was changed meanwhile."""
         unchanged = (users.c.id == credentials.user_id, users.c.password_hash == credentials.password_hash)

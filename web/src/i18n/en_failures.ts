@@ -47,6 +47,8 @@ export const failures = {
   'error.HEADERS_TOO_LARGE': 'Your browser sent too much along. Delete the cookies of this site and try again.',
   'error.REQUEST_TIMEOUT': 'Your request came too slowly. Check your connection and try again.',
   'error.RATE_LIMITED': 'Too many requests at once. Wait a few seconds and try again.',
+  'error.ARTWORK_NOT_FOUND': 'This picture does not exist or you may not change it.',
+  'error.IMAGE_NOT_FOUND': 'There is no such picture, or not any more.',
   'error.UPLOAD_URL_INVALID': 'The address for this part of the file has expired. Try again; what arrived is kept.',
   'error.MEDIA_TOKEN_MISSING': 'The sound is locked. Press play again.',
   'error.MEDIA_TOKEN_INVALID': 'This listening took too long a pause. Press play again.',

@@ -205,12 +205,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "UPLOAD_CLOSED", "metadata": {"state": "ABORTED"}}
     """
     UPLOAD_QUOTA: _ErrorReason.ValueType  # 83
-    """RESOURCE_EXHAUSTED: the caller has too many open uploads; complete or abort one.
+    """RESOURCE_EXHAUSTED: the caller has too many open uploads or unfinished pictures; complete or abort one, or wait.
     Example: {"reason": "UPLOAD_QUOTA", "metadata": {"limit": "100"}}
     """
     UPLOAD_URL_INVALID: _ErrorReason.ValueType  # 84
     """PERMISSION_DENIED: the presigned address is expired, changed or meant for other bytes. GetUpload gives fresh ones.
     Example: {"reason": "UPLOAD_URL_INVALID", "metadata": {}}
+    """
+    ARTWORK_NOT_FOUND: _ErrorReason.ValueType  # 85
+    """NOT_FOUND: no such artwork, or the caller may not change the picture of its target.
+    Example: {"reason": "ARTWORK_NOT_FOUND", "metadata": {"name": "artworks/0198..."}}
+    """
+    IMAGE_NOT_FOUND: _ErrorReason.ValueType  # 86
+    """NOT_FOUND: no such picture; it was replaced by a newer one, or has not been made yet.
+    Example: {"reason": "IMAGE_NOT_FOUND", "metadata": {}}
     """
     JOB_NOT_FOUND: _ErrorReason.ValueType  # 100
     """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
@@ -431,12 +439,20 @@ UPLOAD_CLOSED: ErrorReason.ValueType  # 82
 Example: {"reason": "UPLOAD_CLOSED", "metadata": {"state": "ABORTED"}}
 """
 UPLOAD_QUOTA: ErrorReason.ValueType  # 83
-"""RESOURCE_EXHAUSTED: the caller has too many open uploads; complete or abort one.
+"""RESOURCE_EXHAUSTED: the caller has too many open uploads or unfinished pictures; complete or abort one, or wait.
 Example: {"reason": "UPLOAD_QUOTA", "metadata": {"limit": "100"}}
 """
 UPLOAD_URL_INVALID: ErrorReason.ValueType  # 84
 """PERMISSION_DENIED: the presigned address is expired, changed or meant for other bytes. GetUpload gives fresh ones.
 Example: {"reason": "UPLOAD_URL_INVALID", "metadata": {}}
+"""
+ARTWORK_NOT_FOUND: ErrorReason.ValueType  # 85
+"""NOT_FOUND: no such artwork, or the caller may not change the picture of its target.
+Example: {"reason": "ARTWORK_NOT_FOUND", "metadata": {"name": "artworks/0198..."}}
+"""
+IMAGE_NOT_FOUND: ErrorReason.ValueType  # 86
+"""NOT_FOUND: no such picture; it was replaced by a newer one, or has not been made yet.
+Example: {"reason": "IMAGE_NOT_FOUND", "metadata": {}}
 """
 JOB_NOT_FOUND: ErrorReason.ValueType  # 100
 """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
