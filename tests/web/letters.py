@@ -20,7 +20,9 @@ def mailed_link(tab: Tab, installation: Installation, address: str, page: str) -
     pattern = re.compile(rf"{re.escape(tab.url)}({page}#token=\S+)")
 
     def links() -> list[str]:
-        return [found[1] for letter in letters(installation, address) for found in [pattern.search(letter["text"])] if found]
+        return [
+            found[1] for letter in letters(installation, address) for found in [pattern.search(letter["text"])] if found
+        ]
 
     tab.wait_until(lambda: bool(links()), f"the mail to {address} with a link to {page}")
     return links()[-1]
