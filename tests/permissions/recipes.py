@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import grpc
 
+from services.user.domain import MailKind
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.manager_service_pb2 import DeleteManagerRequest
 from tests.permissions.world import ADMIN_ROLE, Stage
@@ -205,7 +206,7 @@ async def revoke_role(stage: Stage) -> Fields:
 
 async def verify_email(stage: Stage) -> Fields:
     """Carry what a link carries."""
-    return {"token": await stage.world.mailbox.token(await stage.world.newcomer(), "verify-email")}
+    return {"token": await stage.world.link(MailKind.VERIFY_EMAIL)}
 
 
 async def request_password_reset(stage: Stage) -> Fields:
@@ -215,7 +216,7 @@ async def request_password_reset(stage: Stage) -> Fields:
 
 async def reset_password(stage: Stage) -> Fields:
     """Carry what a link carries."""
-    return {"token": await stage.world.reset_link(), "new_password": f"{PASSWORD} {uuid4()}"}
+    return {"token": await stage.world.link(MailKind.RESET_PASSWORD), "new_password": f"{PASSWORD} {uuid4()}"}
 
 
 async def create_session(stage: Stage) -> Fields:

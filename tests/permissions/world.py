@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from uuid import uuid4
 
+from services.user.domain import MailKind, link_hash, new_token
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.upload_pb2 import Upload
 from spotilike.processing.v1.job_service_pb2 import GetJobRequest
@@ -15,13 +15,9 @@ from spotilike.streaming.v1.playback_service_pb2_grpc import PlaybackServiceStub
 from spotilike.user.v1.session_pb2 import SessionCredentials
 from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
-from spotilike.user.v1.user_pb2 import User
-from spotilike.user.v1.user_service_pb2 import CreateUserRequest, RequestPasswordResetRequest
-from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
 from tests.permissions.callers import CALLERS, MEDIA_TOKEN, OWNER, REFRESH_TOKEN, Caller
 from tests.streaming.shelf import Shelf
 from tests.support.catalog import Edge
-from tests.support.mailbox import Mailbox
 from tests.support.processing import until
 from tests.support.rows import Rows
 from tests.support.services import PASSWORD, Account, RunningService, SignUp
@@ -40,7 +36,6 @@ class World:
     services: dict[str, RunningService]
     """The service of each context."""
     user_rows: Rows
-    mailbox: Mailbox
     shelf: Shelf
     """The artist, made by somebody who calls nothing here."""
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -99,20 +94,19 @@ class World:
             role=role,
         )
 
-    async def newcomer(self) -> str:
-        """Make an account that nobody has signed in to; answers its address, to which a mail is on its way."""
-        email = f"{uuid4().hex[:12]}@example.org"
-        account = User(email=email, username=f"new-{uuid4().hex[:12]}")
-        users = self.services["user"].public(UserServiceStub)
-        await users.CreateUser(CreateUserRequest(user=account, password=PASSWORD))
-        return email
-
-    async def reset_link(self) -> str:
-        """Make an account whose password was forgotten; answers what the link in the mail carries."""
-        email = await self.newcomer()
-        users = self.services["user"].public(UserServiceStub)
-        await users.RequestPasswordReset(RequestPasswordResetRequest(email=email))
-        return await self.mailbox.token(email, "reset-password")
+    async def link(self, purpose: MailKind) -> str:
+        """Return what a link in a mail carries, to the account of somebody who is not signed in."""
+        account = await self.shared("forgetful", self.sign_up)
+        token = new_token()
+        await self.user_rows(
+            "INSERT INTO links (token_hash, purpose, user_id, address, expires_at)"
+            " VALUES (:hash, :purpose, :user, :email, now() + interval '1 hour')",
+            hash=link_hash(token),
+            purpose=purpose,
+            user=account.id,
+            email=account.email,
+        )
+        return token
 
     async def session(self, account: Account) -> SessionCredentials:
         """Sign a further device in."""
