@@ -29,7 +29,8 @@ def rows(files: FileDescriptorSet) -> Iterator[str]:
         for service in file.service:
             for method in service.method:
                 name = f"{file.package.removeprefix('spotilike.')}.{service.name}.{method.name}"
-                yield f"| {name} | {_path(method)} | {_who(method.options.Extensions[permission])} |"
+                rule = method.options.Extensions[permission]
+                yield f"| {name} | {_path(method)} | {_who(rule, rule.field)} |"
 
 
 def _path(method: MethodDescriptorProto) -> str:
@@ -38,12 +39,14 @@ def _path(method: MethodDescriptorProto) -> str:
     return f"`{verb.upper()} {getattr(rule, verb)}`" if verb else "-"
 
 
-def _who(rule: Permission) -> str:
+def _who(rule: Permission, field: str) -> str:
+    if rule.kind == Permission.TARGET:
+        return "; ".join(f"{each.collection}: {_who(each, field)}" for each in rule.by_collection)
     words = {
         Permission.NONE: "anybody",
         Permission.USER: "any user",
-        Permission.SELF: f"the user of `{rule.field}`",
-        Permission.MANAGER: f"a manager with {rule.permission} for the artist of `{rule.field}`",
+        Permission.SELF: f"the user of `{field}`",
+        Permission.MANAGER: f"a manager with {rule.permission} for the artist of `{field}`",
         Permission.SERVICE: f"services: {', '.join(rule.peers)}",
         Permission.ADMIN: "an administrator",
     }[rule.kind]
