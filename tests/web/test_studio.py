@@ -210,7 +210,7 @@ def test_a_manager_is_added_by_username_and_removed(tab, album, installation):
     dialog = tab.page.get_by_role("dialog", name="Add a manager")
     dialog.get_by_label("Username").fill("nobody-of-this-name")
     dialog.get_by_role("button", name="Add a manager").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Nobody has this username.")
+    expect(dialog.get_by_label("Username")).to_have_accessible_description(re.compile("Nobody has this username."))
     dialog.get_by_label("Username").fill(friend.account["username"].upper())
     dialog.get_by_role("button", name="Add a manager").click()
     member = tab.page.get_by_role("listitem").filter(has_text=friend.account["username"])
