@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.song import PASSWORD, Listener
-from tests.web.browser import PATIENCE_MS, PHONE, Tab
+from tests.web.browser import PHONE, Tab
 from tests.web.letters import letters, mailed_link
 
-OTHER_PASSWORD = "another horse, another battery"  # noqa: S105 (of accounts that live as long as a test)
-COMMON_PASSWORD = "password123"  # noqa: S105 (to be refused)
+OTHER_PASSWORD = "another horse, another battery"
+COMMON_PASSWORD = "password123"
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ def test_too_many_wrong_passwords_say_when_to_come_back(visiting, listener):
 
         tab.wait_until(waits, "a wait that is counted down")
         expect(alert).to_contain_text(re.compile("Try again in 0 minutes [0-9]+ seconds?"))
-        expect(alert).to_contain_text("You can try again now.", timeout=PATIENCE_MS)
+        expect(alert).to_contain_text("You can try again now.")
         tab.enter(email)
         expect(tab.page).to_have_url(f"{tab.url}/")
 
