@@ -140,6 +140,36 @@ async def abort_upload(stage: Stage) -> Fields:
     return {"name": (await stage.world.upload()).upload.name}
 
 
+def create_artwork(collection: str) -> Recipe:
+    """Announce a picture of something in a collection."""
+
+    async def recipe(stage: Stage) -> Fields:
+        await of_album(stage)
+        return {"target": stage.world.target(collection)[0], "size_bytes": 6}
+
+    return recipe
+
+
+def get_artwork(collection: str) -> Recipe:
+    """Name a picture that stays open."""
+
+    async def recipe(stage: Stage) -> Fields:
+        sent = await stage.world.shared(f"picture of {collection}", lambda: stage.world.picture(collection))
+        return {"name": sent.name}
+
+    return recipe
+
+
+def complete_artwork(collection: str) -> Recipe:
+    """Name a picture that has arrived."""
+
+    async def recipe(stage: Stage) -> Fields:
+        sent = await stage.world.picture(collection)
+        return {"name": sent.name, "etag": sent.etag}
+
+    return recipe
+
+
 async def of_job(stage: Stage) -> Fields:
     """Name a job."""
     return {"name": await stage.world.shared("job", stage.world.job)}
@@ -287,6 +317,15 @@ RECIPES: dict[str, Recipe] = {
     "UploadService.GetUpload": get_upload,
     "UploadService.CompleteUpload": complete_upload,
     "UploadService.AbortUpload": abort_upload,
+    "ArtworkService.CreateArtwork of albums": create_artwork("albums"),
+    "ArtworkService.CreateArtwork of artists": create_artwork("artists"),
+    "ArtworkService.CreateArtwork of users": create_artwork("users"),
+    "ArtworkService.GetArtwork of albums": get_artwork("albums"),
+    "ArtworkService.GetArtwork of artists": get_artwork("artists"),
+    "ArtworkService.GetArtwork of users": get_artwork("users"),
+    "ArtworkService.CompleteArtwork of albums": complete_artwork("albums"),
+    "ArtworkService.CompleteArtwork of artists": complete_artwork("artists"),
+    "ArtworkService.CompleteArtwork of users": complete_artwork("users"),
     "GenreService.ListGenres": nothing,
     "JobService.GetJob": of_job,
     "JobService.ListJobs": nothing,

@@ -135,6 +135,21 @@ class World:
         opened = await self.catalog.open(self.founder, track.name, 6)
         return SentUpload(opened, await self.catalog.send_all(opened))
 
+    def target(self, collection: str) -> tuple[str, Account]:
+        """Return what has pictures in a collection, and somebody who may change them."""
+        targets = {
+            "albums": (self.album, self.founder),
+            "artists": (self.artist, self.founder),
+            "users": (self.owner.name, self.owner),
+        }
+        return targets[collection]
+
+    async def picture(self, collection: str) -> "SentPicture":
+        """Open a picture and send it."""
+        target, account = self.target(collection)
+        opened = await self.catalog.open_picture(account, target)
+        return SentPicture(opened.name, await self.catalog.send_picture(opened))
+
     async def job(self) -> str:
         """Complete an upload and wait until processing has taken its job in."""
         sent = await self.upload()
@@ -171,6 +186,14 @@ class SentUpload:
 
     upload: Upload
     parts: list[Any]
+
+
+@dataclass(frozen=True)
+class SentPicture:
+    """An open picture that has arrived."""
+
+    name: str
+    etag: str
 
 
 @dataclass
