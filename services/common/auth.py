@@ -72,7 +72,7 @@ class TokenVerifier:
         if identity is None:
             identity = await self._read(token)
             self._remember(fingerprint, identity)
-        elif identity.expires_at <= time.time() or await self._keys.public_key(identity.kid) is None:
+        elif _has_ended(identity) or await self._keys.public_key(identity.kid) is None:
             del self._known[fingerprint]
             raise _invalid()
         if identity.session_id in self._ended_sessions:
@@ -202,6 +202,11 @@ def call() -> Call:
 def missing() -> errors.Unauthenticated:
     """Refuse a call without a token."""
     return errors.Unauthenticated("TOKEN_MISSING", "Sign in and send the access token in the Authorization header.")
+
+
+def _has_ended(identity: Identity) -> bool:
+    """Forgive the same seconds between two clocks as at the first look."""
+    return identity.expires_at + CLOCK_SKEW_SECONDS <= time.time()
 
 
 def _invalid() -> errors.Unauthenticated:

@@ -1,6 +1,7 @@
 """Runs the user service: `python -m services.user`."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from services.common import retention
 from services.common.auth import TokenVerifier
@@ -12,6 +13,7 @@ from services.common.sessions import EndedSessions
 from services.common.settings import load
 from services.user import tables
 from services.user.catalog import Catalog
+from services.user.cookies import Cookies
 from services.user.domain import ATTEMPTS_FORGOTTEN, SessionPolicy
 from services.user.events import exchange
 from services.user.gate import Gate
@@ -59,7 +61,7 @@ def wire(settings: Settings) -> Service:
         verifier=TokenVerifier(keys, ended),
         public=[
             UserService(store, passwords, gate, catalog, is_strict=is_strict),
-            SessionService(store, gate, keys, policy),
+            SessionService(store, gate, keys, policy, Cookies(urlsplit(settings.public_url).scheme)),
             AccountEventService(store),
             KeyService(keys),
         ],

@@ -1,12 +1,11 @@
 """The cookie that keeps a browser's refresh token out of the reach of scripts.
 
 It is sent to one path only, and only by pages of this origin (RFC 6265bis: Secure, HttpOnly, SameSite=Strict). A page
-of another origin that finds a way to make the browser send it all the same is told by the header Origin.
+of another origin that finds a way to make the browser send it, or take one, all the same is told by the header Origin.
 """
 
-from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from services.user import domain
 
@@ -15,7 +14,29 @@ PATH = "/spotilike.user.v1.SessionService/RefreshSession"
 AUTHORITY_HEADER = "x-spotilike-authority"
 """Host and port that the client asked for, as the edge saw them."""
 
-Metadata = Iterable[tuple[str, str | bytes]]
+
+class Cookies:
+    """The cookies of one installation."""
+
+    def __init__(self, scheme: str) -> None:
+        """Trust pages that came by `scheme`, `http` or `https`."""
+        self._scheme = scheme
+
+    def read(self, metadata: Iterable[tuple[str, Any]]) -> str | None:
+        """Find the token that a browser sent; refused with ORIGIN_FORBIDDEN when another site made it do so."""
+        headers = list(metadata)
+        tokens = [token for name, value in headers if name == "cookie" for token in _tokens(value)]
+        if not tokens:
+            return None
+        self.check_origin(headers)
+        return tokens[0]
+
+    def check_origin(self, metadata: Iterable[tuple[str, Any]]) -> None:
+        """Pass pages of the origin at which they call; others are refused with ORIGIN_FORBIDDEN."""
+        named = dict(metadata)
+        authority = named.get(AUTHORITY_HEADER)
+        if not authority or named.get("origin") != f"{self._scheme}://{authority}":
+            raise domain.origin_forbidden()
 
 
 def keep(token: str, seconds: float) -> tuple[str, str]:
@@ -28,22 +49,9 @@ def drop() -> tuple[str, str]:
     return keep("", 0)
 
 
-def read(metadata: Metadata) -> str | None:
-    """Find the token that a browser sent; refused with ORIGIN_FORBIDDEN when another site made it do so."""
-    headers = [(name, value) for name, value in metadata if isinstance(value, str)]
-    tokens = [token for name, value in headers if name == "cookie" and (token := _token(value))]
-    if not tokens:
-        return None
-    named = dict(headers)
-    origin = urlsplit(named.get("origin", ""))
-    if not origin.netloc or origin.netloc != named.get(AUTHORITY_HEADER):
-        raise domain.origin_forbidden()
-    return tokens[0]
-
-
-def _token(header: str) -> str | None:
-    try:
-        morsel = SimpleCookie(header).get(NAME)
-    except CookieError:
-        return None
-    return morsel.value if morsel and morsel.value else None
+def _tokens(header: str) -> Iterator[str]:
+    """Find the token among all cookies of a host, whatever the others look like."""
+    for pair in header.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == NAME and value:
+            yield value

@@ -8,11 +8,14 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from services.common import errors
 
 DEVICE_INFO_LENGTH = 255
+NETWORK_BITS = {4: 32, 6: 64}
+"""How much of an address, by the version of IP, says which subscriber it belongs to."""
 GRACE = timedelta(seconds=10)
 """How long a rotated token still answers its child: concurrent tabs and lost answers are no theft."""
 FREE_ATTEMPTS = 5
@@ -41,6 +44,7 @@ class User:
     roles: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    password_set_at: datetime
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ class Place:
         """Describe where a call comes from."""
         return cls(address, agent[:DEVICE_INFO_LENGTH] if agent else None)
 
+    @property
+    def network(self) -> str:
+        """The addresses that one subscriber has: one of IPv4, a /64 of IPv6, whose devices change theirs daily."""
+        address = ip_address(self.address)
+        return str(ip_network((address, NETWORK_BITS[address.version]), strict=False))
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -63,6 +73,8 @@ class Credentials:
 
     user_id: UUID
     password_hash: str
+    set_at: datetime
+    """When the password was set; a new hash of the same password leaves it alone."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +193,7 @@ class EventType(StrEnum):
 
 
 OWN_PLACES = (EventType.SIGNED_UP, EventType.SIGNED_IN, EventType.PASSWORD_RESET)
-"""An address from which one of these came is the owner's: strangers' wrong passwords do not count against it."""
+"""A network from which one of these came is the owner's: strangers' wrong passwords do not count against it."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +232,6 @@ class Mail:
     address: str
     user_id: UUID | None
     language: str
-    tries: int
 
 
 @dataclass(frozen=True)
@@ -253,22 +264,25 @@ def composed(value: str) -> str:
 
 
 def folded(value: str) -> str:
-    """Bring an address to the form in which two spellings of it are the same."""
+    """Bring an e-mail address to the form in which two spellings of it are the same.
+
+    The contract takes ASCII addresses alone; beyond ASCII Python and PostgreSQL do not lower every letter alike.
+    """
     return composed(value).lower()
 
 
-def account_subject(email: str, own_place: str | None) -> bytes:
+def account_subject(email: str, own_network: str | None) -> bytes:
     """Name the attempts for an account.
 
-    Those from a place that the owner has come from are counted apart from those of everybody else, so that nobody can
+    Those from a network that the owner has come from are counted apart from those of everybody else, so that nobody can
     lock the owner out.
     """
-    return hashlib.sha256(f"account\0{folded(email)}\0{own_place or ''}".encode()).digest()
+    return hashlib.sha256(f"account\0{folded(email)}\0{own_network or ''}".encode()).digest()
 
 
-def sign_up_subject(address: str) -> bytes:
-    """Name the attempts of an address to sign up for accounts that exist."""
-    return hashlib.sha256(f"sign-up\0{address}".encode()).digest()
+def sign_up_subject(network: str) -> bytes:
+    """Name the attempts from a network to sign up for accounts that exist."""
+    return hashlib.sha256(f"sign-up\0{network}".encode()).digest()
 
 
 def user_not_found(name: str) -> errors.NotFound:

@@ -1,7 +1,8 @@
 """Sends the mails that calls have left in the database.
 
 A link is made at the moment in which its mail is written, so that no table ever holds what it carries. Whether an
-address has an account is looked up here as well: the call that asked has answered long before.
+address has an account is looked up here as well: the call that asked has answered long before. No transaction waits
+for the mail server; a mail whose sender dies is sent again later.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Protocol
 import aiosmtplib
 import structlog
 
-from services.user.domain import RESET_LIFE, VERIFICATION_LIFE, Link, Mail, MailKind, new_token
+from services.user.domain import RESET_LIFE, VERIFICATION_LIFE, Link, Mail, MailKind, User, folded, new_token
 from services.user.letters import Letters
 from services.user.settings import Settings
 from services.user.store import Store, Transaction
@@ -19,6 +20,7 @@ from services.user.store import Store, Transaction
 IDLE_SECONDS = 0.5
 OUTAGE_SECONDS = 2.0
 SMTP_SECONDS = 10.0
+"""How long the mail server may take; the next try begins later."""
 LIVES = {MailKind.VERIFY_EMAIL: VERIFICATION_LIFE, MailKind.RESET_PASSWORD: RESET_LIFE}
 
 log = structlog.get_logger("mailer")
@@ -75,32 +77,39 @@ class Mailer:
     async def _send_next(self) -> bool:
         """Send one mail; answers whether there was one."""
         async with self._store.begin() as tx:
-            mail = await tx.mails.next_due()
-            if mail is None:
-                return False
-            letter = await self._write(tx, mail)
-            try:
-                if letter is not None:
-                    await self._post.send(letter)
-            except (aiosmtplib.SMTPException, OSError) as error:
-                log.warning("mail_not_taken", kind=mail.kind, tries=mail.tries + 1, error=type(error).__name__)
-                await tx.mails.postpone(mail)
-            else:
+            mail = await tx.mails.take()
+        if mail is None:
+            return False
+        try:
+            letter = await self._write(mail)
+            if letter is not None:
+                await asyncio.wait_for(self._post.send(letter), SMTP_SECONDS)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            log.warning("mail_not_taken", kind=mail.kind, error=type(error).__name__)
+        else:
+            async with self._store.begin() as tx:
                 await tx.mails.done(mail)
         return True
 
-    async def _write(self, tx: Transaction, mail: Mail) -> EmailMessage | None:
+    async def _write(self, mail: Mail) -> EmailMessage | None:
         """Write a mail; None when nobody is to get it."""
-        if mail.kind is MailKind.RESET_PASSWORD:
-            user = await tx.users.find_by_email(mail.address)
-            if user is None or user.is_disabled:
+        if mail.kind not in LIVES:
+            return self._letters.write(mail.kind, mail.language, mail.address)
+        async with self._store.begin() as tx:
+            user = await _lock_receiver(tx, mail)
+            # Withdrawn mails are looked for under the lock: a new password has made their links worthless.
+            if user is None or user.is_disabled or not await tx.mails.is_waiting(mail):
                 return None
-            return await self._write_link(tx, mail, Link(user.id, user.email))
-        if mail.kind is MailKind.VERIFY_EMAIL and mail.user_id is not None:
-            return await self._write_link(tx, mail, Link(mail.user_id, mail.address))
-        return self._letters.write(mail.kind, mail.language, mail.address)
+            address = mail.address if mail.kind is MailKind.VERIFY_EMAIL else user.email
+            token = new_token()
+            await tx.links.add(token, mail.kind, Link(user.id, address), LIVES[mail.kind])
+        return self._letters.write(mail.kind, mail.language, address, token)
 
-    async def _write_link(self, tx: Transaction, mail: Mail, link: Link) -> EmailMessage:
-        token = new_token()
-        await tx.links.add(token, mail.kind, link, LIVES[mail.kind])
-        return self._letters.write(mail.kind, mail.language, link.address, token)
+
+async def _lock_receiver(tx: Transaction, mail: Mail) -> User | None:
+    """Find and lock the account that a link is for: named by the mail, or by the address that somebody typed."""
+    if mail.user_id:
+        return await tx.users.lock(mail.user_id)
+    owner = await tx.users.find_by_email(mail.address)
+    user = await tx.users.lock(owner.id) if owner else None
+    return user if user and folded(user.email) == folded(mail.address) else None

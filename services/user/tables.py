@@ -37,6 +37,8 @@ users = Table(
     # Added: an administrator may disable an account.
     Column("disabled_at", DateTime(timezone=True)),
     Column("disabled_reason", String(500)),
+    # Added: a password that was checked before another one was set opens nothing.
+    tables.moment("password_set_at"),
 )
 # Addresses and names that differ only in case or in Unicode composition belong to one account.
 Index("uq_users_email_folded", func.lower(func.normalize(users.c.email)), unique=True)
@@ -118,7 +120,7 @@ mails = Table(
     Column("done_at", DateTime(timezone=True)),
 )
 Index("ix_mails_due", mails.c.next_try_at, postgresql_where=mails.c.done_at.is_(None))
-Index("ix_mails_address", mails.c.address, mails.c.kind, mails.c.created_at)
+Index("ix_mails_address", func.lower(mails.c.address), mails.c.kind, mails.c.created_at)
 Index("ix_mails_created_at", mails.c.created_at)
 
 # Links in mails, by the hash of what they carry. A link that is used is removed.

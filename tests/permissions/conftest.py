@@ -11,7 +11,6 @@ from tests.support.catalog import Edge
 from tests.support.databases import Databases
 from tests.support.edge import RunningEdge, running
 from tests.support.engines import Engines
-from tests.support.mailbox import Mailbox
 from tests.support.rows import Rows, rows_of
 from tests.support.services import RunningService, SignUp
 
@@ -43,13 +42,13 @@ async def front(engines: Engines, mesh: Mesh, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 async def world(
-    mesh: Mesh, edge: Edge, catalog_rows: Rows, databases: Databases, mailbox: Mailbox, sign_up: SignUp
+    mesh: Mesh, edge: Edge, catalog_rows: Rows, databases: Databases, sign_up: SignUp
 ) -> AsyncIterator[World]:
     """Return the people and things of the matrix."""
     founder = await sign_up()
     artist = await edge.artist(founder)
     shelf = Shelf(edge, catalog_rows, founder, artist, await edge.album(founder, artist))
     async with rows_of(databases, "user") as user_rows:
-        made = World(sign_up, edge, mesh.services, user_rows, mailbox, shelf)
+        made = World(sign_up, edge, mesh.services, user_rows, shelf)
         await made.populate()
         yield made

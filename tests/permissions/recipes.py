@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import grpc
 
+from services.user.domain import MailKind
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.manager_service_pb2 import DeleteManagerRequest
 from tests.permissions.world import ADMIN_ROLE, Stage
@@ -140,32 +141,38 @@ async def abort_upload(stage: Stage) -> Fields:
     return {"name": (await stage.world.upload()).upload.name}
 
 
+def target_of(stage: Stage, collection: str) -> str:
+    """Name what a picture shows."""
+    return {"albums": stage.world.album, "artists": stage.world.artist, "users": stage.world.owner.name}[collection]
+
+
 def create_artwork(collection: str) -> Recipe:
     """Announce a picture of something in a collection."""
 
     async def recipe(stage: Stage) -> Fields:
-        await of_album(stage)
-        return {"target": stage.world.target(collection)[0], "size_bytes": 6}
+        await stage.world.forget_who_opened_pictures()
+        return {"target": target_of(stage, collection), "size_bytes": 6}
 
     return recipe
 
 
 def get_artwork(collection: str) -> Recipe:
-    """Name a picture that stays open."""
+    """Name a picture of something in a collection."""
 
     async def recipe(stage: Stage) -> Fields:
-        sent = await stage.world.shared(f"picture of {collection}", lambda: stage.world.picture(collection))
-        return {"name": sent.name}
+        target = target_of(stage, collection)
+        sent = await stage.world.shared(f"picture of {collection}", lambda: stage.world.picture(target))
+        return {"name": sent.artwork.name}
 
     return recipe
 
 
 def complete_artwork(collection: str) -> Recipe:
-    """Name a picture that has arrived."""
+    """Name a picture of something in a collection with what has arrived."""
 
     async def recipe(stage: Stage) -> Fields:
-        sent = await stage.world.picture(collection)
-        return {"name": sent.name, "etag": sent.etag}
+        sent = await stage.world.picture(target_of(stage, collection))
+        return {"name": sent.artwork.name, "etag": sent.etag}
 
     return recipe
 
@@ -235,7 +242,7 @@ async def revoke_role(stage: Stage) -> Fields:
 
 async def verify_email(stage: Stage) -> Fields:
     """Carry what a link carries."""
-    return {"token": await stage.world.mailbox.token(await stage.world.newcomer(), "verify-email")}
+    return {"token": await stage.world.link(MailKind.VERIFY_EMAIL)}
 
 
 async def request_password_reset(stage: Stage) -> Fields:
@@ -245,7 +252,7 @@ async def request_password_reset(stage: Stage) -> Fields:
 
 async def reset_password(stage: Stage) -> Fields:
     """Carry what a link carries."""
-    return {"token": await stage.world.reset_link(), "new_password": f"{PASSWORD} {uuid4()}"}
+    return {"token": await stage.world.link(MailKind.RESET_PASSWORD), "new_password": f"{PASSWORD} {uuid4()}"}
 
 
 async def create_session(stage: Stage) -> Fields:

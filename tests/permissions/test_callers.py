@@ -7,7 +7,8 @@ import pytest
 
 from spotilike.auth.v1.permission_pb2 import Permission
 from tests.permissions.callers import ALL, CALLERS, SINGLE, Caller, complaint, is_allowed
-from tests.support.rpcs import PUBLIC, Outcome
+from tests.permissions.cases import CASES
+from tests.support.rpcs import Outcome
 
 RULES = [
     Permission(kind=Permission.NONE),
@@ -59,8 +60,7 @@ def test_no_two_rules_let_in_the_same_callers():
 
 def test_every_rule_of_the_contract_is_among_the_rules():
     """What is shown of the rules is shown of every RPC."""
-    doors = [door.rule for rpc in PUBLIC for door in rpc.doors]
-    used = {(rule.kind, rule.permission, rule.or_admin) for rule in doors}
+    used = {(case.rule.kind, case.rule.permission, case.rule.or_admin) for case in CASES.values()}
 
     assert used <= {(rule.kind, rule.permission, rule.or_admin) for rule in RULES}
 

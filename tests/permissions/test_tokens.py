@@ -105,7 +105,7 @@ async def test_a_good_token_of_the_mint_passes(front: RunningEdge, direct: dict[
     outcomes = [await directly(direct[rpc.context], rpc, rpc.request(), headers) for rpc in PUBLIC]
     for call in PROTOCOLS.values():
         outcomes += [await call(front, rpc, rpc.request(), headers) for rpc in at_the_edge()]
-    assert "UNAUTHENTICATED" not in {outcome.code for outcome in outcomes}
+    assert set(outcomes).isdisjoint(UNKNOWN)
     assert len(at_the_edge()) >= 7
 
 
@@ -194,5 +194,5 @@ async def test_a_token_in_a_query_is_refused(front: RunningEdge, mint: Mint):
 async def test_the_scheme_may_be_in_lower_case(front: RunningEdge, mint: Mint, scheme: str, protocol: str):
     """RFC 9110, section 11.1; clients do write it so."""
     headers = {"authorization": f"{scheme} {mint.token()}"}
-    outcomes = {(await PROTOCOLS[protocol](front, rpc, rpc.request(), headers)).code for rpc in at_the_edge()}
-    assert "UNAUTHENTICATED" not in outcomes
+    outcomes = {await PROTOCOLS[protocol](front, rpc, rpc.request(), headers) for rpc in at_the_edge()}
+    assert outcomes.isdisjoint(UNKNOWN)

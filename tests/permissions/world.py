@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from uuid import uuid4
 
+from services.user.domain import MailKind, link_hash, new_token
+from spotilike.catalog.v1.artwork_pb2 import Artwork
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.upload_pb2 import Upload
 from spotilike.processing.v1.job_service_pb2 import GetJobRequest
@@ -15,13 +16,9 @@ from spotilike.streaming.v1.playback_service_pb2_grpc import PlaybackServiceStub
 from spotilike.user.v1.session_pb2 import SessionCredentials
 from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
-from spotilike.user.v1.user_pb2 import User
-from spotilike.user.v1.user_service_pb2 import CreateUserRequest, RequestPasswordResetRequest
-from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
 from tests.permissions.callers import CALLERS, MEDIA_TOKEN, OWNER, REFRESH_TOKEN, Caller
 from tests.streaming.shelf import Shelf
 from tests.support.catalog import Edge
-from tests.support.mailbox import Mailbox
 from tests.support.processing import until
 from tests.support.rows import Rows
 from tests.support.services import PASSWORD, Account, RunningService, SignUp
@@ -40,7 +37,6 @@ class World:
     services: dict[str, RunningService]
     """The service of each context."""
     user_rows: Rows
-    mailbox: Mailbox
     shelf: Shelf
     """The artist, made by somebody who calls nothing here."""
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -99,20 +95,19 @@ class World:
             role=role,
         )
 
-    async def newcomer(self) -> str:
-        """Make an account that nobody has signed in to; answers its address, to which a mail is on its way."""
-        email = f"{uuid4().hex[:12]}@example.org"
-        account = User(email=email, username=f"new-{uuid4().hex[:12]}")
-        users = self.services["user"].public(UserServiceStub)
-        await users.CreateUser(CreateUserRequest(user=account, password=PASSWORD))
-        return email
-
-    async def reset_link(self) -> str:
-        """Make an account whose password was forgotten; answers what the link in the mail carries."""
-        email = await self.newcomer()
-        users = self.services["user"].public(UserServiceStub)
-        await users.RequestPasswordReset(RequestPasswordResetRequest(email=email))
-        return await self.mailbox.token(email, "reset-password")
+    async def link(self, purpose: MailKind) -> str:
+        """Return what a link in a mail carries, to the account of somebody who is not signed in."""
+        account = await self.shared("forgetful", self.sign_up)
+        token = new_token()
+        await self.user_rows(
+            "INSERT INTO links (token_hash, purpose, user_id, address, expires_at)"
+            " VALUES (:hash, :purpose, :user, :email, now() + interval '1 hour')",
+            hash=link_hash(token),
+            purpose=purpose,
+            user=account.id,
+            email=account.email,
+        )
+        return token
 
     async def session(self, account: Account) -> SessionCredentials:
         """Sign a further device in."""
@@ -135,20 +130,16 @@ class World:
         opened = await self.catalog.open(self.founder, track.name, 6)
         return SentUpload(opened, await self.catalog.send_all(opened))
 
-    def target(self, collection: str) -> tuple[str, Account]:
-        """Return what has pictures in a collection, and somebody who may change them."""
-        targets = {
-            "albums": (self.album, self.founder),
-            "artists": (self.artist, self.founder),
-            "users": (self.owner.name, self.owner),
-        }
-        return targets[collection]
-
-    async def picture(self, collection: str) -> "SentPicture":
-        """Open a picture and send it."""
-        target, account = self.target(collection)
+    async def picture(self, target: str) -> "SentPicture":
+        """Open an upload of a picture of the owner or of something of the founder's, and send its bytes."""
+        await self.forget_who_opened_pictures()
+        account = self.owner if target == self.owner.name else self.founder
         opened = await self.catalog.open_picture(account, target)
-        return SentPicture(opened.name, await self.catalog.send_picture(opened))
+        return SentPicture(opened, await self.catalog.send_picture(opened))
+
+    async def forget_who_opened_pictures(self) -> None:
+        """Let pictures that nobody will finish count for nobody's quota."""
+        await self.shelf.rows("UPDATE artworks SET created_by = gen_random_uuid()")
 
     async def job(self) -> str:
         """Complete an upload and wait until processing has taken its job in."""
@@ -190,9 +181,9 @@ class SentUpload:
 
 @dataclass(frozen=True)
 class SentPicture:
-    """An open picture that has arrived."""
+    """An open upload of a picture whose bytes have arrived."""
 
-    name: str
+    artwork: Artwork
     etag: str
 
 

@@ -75,12 +75,6 @@ class Rpc:
         rule: Permission = self.method.GetOptions().Extensions[permission]
         return rule
 
-    @property
-    def doors(self) -> "list[Door]":
-        """Each rule by which callers get in: one, or one for each collection that its target may belong to."""
-        rules = self.permission.by_collection or [self.permission]
-        return [Door(self, rule) for rule in rules]
-
     def request(self, **fields: Any) -> Message:
         """Make a request."""
         return message_factory.GetMessageClass(self.method.input_type)(**fields)
@@ -110,18 +104,6 @@ class Rpc:
     @property
     def _http_rule(self) -> Any:
         return self.method.GetOptions().Extensions[annotations_pb2.http]
-
-
-@dataclass(frozen=True)
-class Door:
-    """An RPC with a rule that lets callers in."""
-
-    rpc: Rpc
-    rule: Permission
-
-    def __str__(self) -> str:
-        """Name the RPC and, where there are several rules, the collection that this one is for."""
-        return f"{self.rpc} of {self.rule.collection}" if self.rule.collection else str(self.rpc)
 
 
 def _serialized(request: Message) -> bytes:

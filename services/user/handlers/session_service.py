@@ -10,6 +10,7 @@ from services.common.interceptors import Context
 from services.common.keys import Keyring
 from services.common.pages import PageRequest
 from services.user import cookies, domain, events
+from services.user.cookies import Cookies
 from services.user.domain import EventType, MailKind, RefreshToken, Session, SessionPolicy, User, Verdict
 from services.user.gate import Gate
 from services.user.handlers.callers import language, place
@@ -29,20 +30,23 @@ from spotilike.user.v1.session_service_pb2 import (
 class SessionService(session_service_pb2_grpc.SessionServiceServicer):
     """Signs devices in and out."""
 
-    def __init__(self, store: Store, gate: Gate, keys: Keyring, policy: SessionPolicy) -> None:
-        """Keep sessions in `store` and sign access tokens with `keys`."""
+    def __init__(self, store: Store, gate: Gate, keys: Keyring, policy: SessionPolicy, trusted: Cookies) -> None:
+        """Keep sessions in `store`, sign access tokens with `keys`, and read cookies of `trusted` pages."""
         self._store = store
         self._gate = gate
         self._keys = keys
         self._policy = policy
+        self._cookies = trusted
 
     async def CreateSession(self, request: CreateSessionRequest, context: Context) -> session_pb2.SessionCredentials:
         """Sign in with e-mail and password."""
+        if request.use_cookie:
+            self._cookies.check_origin(context.invocation_metadata() or ())
         admission = await self._gate.check(request.email, request.password, place())
         if admission is None:
             raise domain.credentials_invalid()
         async with self._store.begin() as tx:
-            user = await tx.users.lock(admission.user_id)
+            user = await admission.lock(tx)
             if user is None:
                 raise domain.credentials_invalid()
             if user.is_disabled:
@@ -59,7 +63,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
     async def RefreshSession(self, request: RefreshSessionRequest, context: Context) -> session_pb2.SessionCredentials:
         """Exchange a refresh token for new credentials."""
         in_cookie = not request.refresh_token
-        token = request.refresh_token or cookies.read(context.invocation_metadata() or ())
+        token = request.refresh_token or self._cookies.read(context.invocation_metadata() or ())
         credentials = await self._refresh(token) if token else None
         if credentials is None:
             if in_cookie:
@@ -102,7 +106,8 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         user_id = caller.user_in(request.parent)
         caller.authorize_self(user_id)
         async with self._store.begin() as tx:
-            await tx.users.lock(user_id)
+            if await tx.users.lock(user_id) is None:
+                raise domain.user_not_found(request.parent)
             ended = await tx.sessions.end_all(user_id, but=caller.identity.session_id if caller.identity else None)
             await events.sessions_ended(tx, user_id, ended)
             await tx.trail.add(user_id, EventType.OTHERS_SIGNED_OUT, place())
@@ -133,8 +138,8 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         verdict = domain.judge(parent, now)
         if verdict is Verdict.REPEAT and not await tx.sessions.is_alive(child):
             verdict = Verdict.REFUSE
-        if verdict is Verdict.END_SESSION:
-            ended = await tx.sessions.end(user.id, parent.family_id)
+        # A session that has ended already is not news, however often its tokens are tried.
+        if verdict is Verdict.END_SESSION and (ended := await tx.sessions.end(user.id, parent.family_id)):
             await events.sessions_ended(tx, user.id, ended)
             await tx.trail.add(user.id, EventType.REFRESH_TOKEN_REUSED, place(), parent.family_id)
         if verdict in (Verdict.END_SESSION, Verdict.REFUSE):

@@ -12,7 +12,7 @@ from services.common.pages import PageRequest
 from services.user import cookies, domain, events, passwords
 from services.user.catalog import Catalog
 from services.user.domain import ROLE_USER, EventType, Link, MailKind, User
-from services.user.gate import Gate
+from services.user.gate import Admission, Gate
 from services.user.handlers.callers import language, place
 from services.user.passwords import Passwords
 from services.user.store import Store, Transaction
@@ -38,7 +38,7 @@ from spotilike.user.v1.user_service_pb2 import (
 )
 
 FREE_SIGN_UPS = 20
-"""How often one address may try to sign up for accounts that exist, without a pause."""
+"""How often one network may try to sign up for accounts that exist, without a pause."""
 
 
 class UserService(user_service_pb2_grpc.UserServiceServicer):
@@ -56,10 +56,10 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         """Make an account."""
         email, username = request.user.email, request.user.username
         passwords.check_new(request.password, "password", email, username)
-        if not self._is_strict:
-            await self._refuse_searching()
         password_hash = await self._passwords.hash(request.password)
         async with self._store.begin() as tx:
+            if not self._is_strict:
+                await _refuse_searching(tx)
             now = await tx.now()
             user_id = await tx.users.add(email, username, password_hash)
             if user_id:
@@ -67,8 +67,10 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
                 await tx.mails.add(MailKind.VERIFY_EMAIL, email, language(context), user_id)
             elif self._is_strict:
                 await tx.mails.add(MailKind.ACCOUNT_EXISTS, email, language(context))
+            else:
+                await _count_search(tx)
         if user_id is None and not self._is_strict:
-            await self._count_search()
+            # Refused only after the commit: the attempt has to be counted.
             raise domain.email_taken()
         # An address that has an account is answered as a new one, from the request alone.
         return _signed_up(user_id or uuid4(), request.user, now)
@@ -78,7 +80,7 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         caller = auth.call()
         user_id = caller.user_in(request.name)
         async with self._store.read() as tx:
-            user = await _found(await tx.users.find(user_id), request.name)
+            user = _found(await tx.users.find(user_id), request.name)
         if caller.is_admin:
             return for_admin(user)
         return private(user) if user_id == caller.user_id else public(user)
@@ -90,34 +92,38 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         caller.authorize_self(user_id)
         changed = masks.changed(request.user, request.update_mask)
         async with self._store.begin() as tx:
-            before = await _found(await tx.users.lock(user_id), request.user.name)
+            before = _found(await tx.users.lock(user_id), request.user.name)
             _check_update(before, request.user, changed)
-            if "username" in changed and request.user.username != before.username:
-                await tx.users.change(user_id, username=domain.composed(request.user.username))
+            username = domain.composed(request.user.username)
+            if "username" in changed and username != before.username:
+                await tx.users.change(user_id, username=username)
                 await tx.trail.add(user_id, EventType.USERNAME_CHANGED, place())
-            return private(await _found(await tx.users.find(user_id), request.user.name))
+            return private(_found(await tx.users.find(user_id), request.user.name))
 
     async def EraseUser(self, request: EraseUserRequest, context: Context) -> Empty:
         """Erase the caller's account."""
         caller = auth.call()
         user_id = caller.user_in(request.name)
         caller.authorize_self(user_id)
-        await self._gate.confirm(user_id, request.password, place())
+        admission = await self._gate.confirm(user_id, request.password, place())
         if artists := await self._catalog.sole_artists(user_id):
             raise domain.last_manager(names.artist(artists[0]))
-        await self._erase(user_id, request.name)
+        async with self._store.begin() as tx:
+            await _erase(tx, await _confirmed(tx, admission))
         await context.send_initial_metadata((cookies.drop(),))
         return Empty()
 
     async def DeleteUser(self, request: DeleteUserRequest, context: Context) -> Empty:
         """Erase an account as an administrator."""
-        await self._erase(auth.call().user_in(request.name), request.name)
+        user_id = auth.call().user_in(request.name)
+        async with self._store.begin() as tx:
+            await _erase(tx, _found(await tx.users.lock(user_id), request.name))
         return Empty()
 
     async def LookupUser(self, request: LookupUserRequest, context: Context) -> user_pb2.User:
         """Find an account by its username."""
         async with self._store.read() as tx:
-            return public(await _found(await tx.users.find_by_username(request.username), request.username))
+            return public(_found(await tx.users.find_by_username(request.username), request.username))
 
     async def ListUsers(self, request: ListUsersRequest, context: Context) -> ListUsersResponse:
         """List accounts."""
@@ -129,57 +135,59 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         """Give a role."""
         user_id = auth.call().user_in(request.name)
         async with self._store.begin() as tx:
-            await _found(await tx.users.lock(user_id), request.name)
+            _found(await tx.users.lock(user_id), request.name)
             if await tx.users.grant(user_id, request.role):
                 await tx.trail.add(user_id, EventType.ROLE_GRANTED, None)
-            return for_admin(await _found(await tx.users.find(user_id), request.name))
+            return for_admin(_found(await tx.users.find(user_id), request.name))
 
     async def RevokeRole(self, request: RevokeRoleRequest, context: Context) -> user_pb2.User:
         """Take a role, and with it the access tokens that name it."""
         user_id = auth.call().user_in(request.name)
         async with self._store.begin() as tx:
-            await _found(await tx.users.lock(user_id), request.name)
+            _found(await tx.users.lock(user_id), request.name)
             await _keep_an_admin(tx, user_id)
             if await tx.users.revoke(user_id, request.role):
                 await _sign_out(tx, user_id)
                 await tx.trail.add(user_id, EventType.ROLE_REVOKED, None)
-            return for_admin(await _found(await tx.users.find(user_id), request.name))
+            return for_admin(_found(await tx.users.find(user_id), request.name))
 
     async def DisableUser(self, request: DisableUserRequest, context: Context) -> user_pb2.User:
         """Sign an account out and keep it out."""
         user_id = auth.call().user_in(request.name)
         async with self._store.begin() as tx:
-            user = await _found(await tx.users.lock(user_id), request.name)
+            user = _found(await tx.users.lock(user_id), request.name)
             if not user.is_disabled:
                 await _keep_an_admin(tx, user_id)
                 await tx.users.change(user_id, disabled_at=await tx.now(), disabled_reason=request.reason)
-                await tx.links.remove_of(user_id)
+                await _remove_links(tx, user_id)
                 await _sign_out(tx, user_id)
                 await tx.trail.add(user_id, EventType.DISABLED, None)
-            return for_admin(await _found(await tx.users.find(user_id), request.name))
+            return for_admin(_found(await tx.users.find(user_id), request.name))
 
     async def EnableUser(self, request: EnableUserRequest, context: Context) -> user_pb2.User:
         """Let an account in again."""
         user_id = auth.call().user_in(request.name)
         async with self._store.begin() as tx:
-            user = await _found(await tx.users.lock(user_id), request.name)
+            user = _found(await tx.users.lock(user_id), request.name)
             if user.is_disabled:
                 await tx.users.change(user_id, disabled_at=None, disabled_reason=None)
                 await tx.trail.add(user_id, EventType.ENABLED, None)
-            return for_admin(await _found(await tx.users.find(user_id), request.name))
+            return for_admin(_found(await tx.users.find(user_id), request.name))
 
     async def ChangePassword(self, request: ChangePasswordRequest, context: Context) -> user_pb2.User:
         """Change the password."""
         caller = auth.call()
         user_id = caller.user_in(request.name)
         caller.authorize_self(user_id)
-        passwords.check_new(request.new_password, "new_password")
-        await self._gate.confirm(user_id, request.password, place())
+        async with self._store.read() as tx:
+            user = _found(await tx.users.find(user_id), request.name)
+        passwords.check_new(request.new_password, "new_password", user.email, user.username)
+        admission = await self._gate.confirm(user_id, request.password, place())
         password_hash = await self._passwords.hash(request.new_password)
         async with self._store.begin() as tx:
-            user = await _found(await tx.users.lock(user_id), request.name)
+            user = await _confirmed(tx, admission)
             await _set_password(tx, user, password_hash, EventType.PASSWORD_CHANGED, language(context))
-            shown = private(await _found(await tx.users.find(user_id), request.name))
+            shown = private(_found(await tx.users.find(user_id), request.name))
         await context.send_initial_metadata((cookies.drop(),))
         return shown
 
@@ -187,14 +195,17 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         """Send a link that confirms an address."""
         user_id = auth.call().user_id
         async with self._store.read() as tx:
-            user = await _found(await tx.users.find(user_id), names.user(user_id))
+            user = _found(await tx.users.find(user_id), names.user(user_id))
         email = request.email or user.email
-        if domain.folded(email) != domain.folded(user.email):
-            await self._gate.confirm(user_id, request.password, place())
-        elif user.is_verified:
-            return Empty()
+        is_new = domain.folded(email) != domain.folded(user.email)
+        admission = await self._gate.confirm(user_id, request.password, place()) if is_new else None
         async with self._store.begin() as tx:
-            await tx.mails.add(MailKind.VERIFY_EMAIL, email, language(context), user_id)
+            if admission:
+                await _confirmed(tx, admission)
+            else:
+                user = _found(await tx.users.lock(user_id), names.user(user_id))
+            if is_new or not user.is_verified:
+                await tx.mails.add(MailKind.VERIFY_EMAIL, email, language(context), user_id)
         return Empty()
 
     async def VerifyEmail(self, request: VerifyEmailRequest, context: Context) -> Empty:
@@ -207,8 +218,9 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
             else:
                 await tx.users.change(user.id, is_verified=True, email=link.address)
                 # Links to the old address would still open the account to whoever reads it.
-                await tx.links.remove_of(user.id)
-                await tx.mails.add(MailKind.EMAIL_CHANGED, user.email, language(context))
+                await _remove_links(tx, user.id)
+                await tx.mails.forget(user.email)
+                await tx.mails.add(MailKind.EMAIL_CHANGED, user.email, language(context), user.id)
                 await tx.trail.add(user.id, EventType.EMAIL_CHANGED, place())
         return Empty()
 
@@ -220,10 +232,12 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
 
     async def ResetPassword(self, request: ResetPasswordRequest, context: Context) -> Empty:
         """Set a new password."""
-        passwords.check_new(request.new_password, "new_password")
         async with self._store.read() as tx:
-            if await tx.links.find(request.token, MailKind.RESET_PASSWORD) is None:
-                raise domain.link_invalid()
+            known = await tx.links.find(request.token, MailKind.RESET_PASSWORD)
+            user = await tx.users.find(known.user_id) if known else None
+        if user is None:
+            raise domain.link_invalid()
+        passwords.check_new(request.new_password, "new_password", user.email, user.username)
         password_hash = await self._passwords.hash(request.new_password)
         async with self._store.begin() as tx:
             user, link = await _use_link(tx, request.token, MailKind.RESET_PASSWORD)
@@ -232,29 +246,21 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
                 await tx.users.change(user.id, is_verified=True)
         return Empty()
 
-    async def _refuse_searching(self) -> None:
-        async with self._store.begin() as tx:
-            attempts, now = await tx.attempts.lock(domain.sign_up_subject(place().address))
-        if pause := attempts.pause(now):
-            raise domain.attempts_throttled(pause)
 
-    async def _count_search(self) -> None:
-        subject = domain.sign_up_subject(place().address)
-        async with self._store.begin() as tx:
-            attempts, now = await tx.attempts.lock(subject)
-            await tx.attempts.keep(subject, attempts.next(now, FREE_SIGN_UPS))
-
-    async def _erase(self, user_id: UUID, name: str) -> None:
-        async with self._store.begin() as tx:
-            user = await _found(await tx.users.lock(user_id), name)
-            await _keep_an_admin(tx, user_id)
-            await _sign_out(tx, user_id)
-            await tx.mails.forget(user.email)
-            await tx.users.erase(user_id)
-            await events.user_deleted(tx, user_id)
+async def _refuse_searching(tx: Transaction) -> None:
+    """Refuse somebody who has found too many accounts; sign-ups from one network take their turn."""
+    attempts, now = await tx.attempts.lock(domain.sign_up_subject(place().network))
+    if pause := attempts.pause(now):
+        raise domain.attempts_throttled(pause)
 
 
-async def _found(user: User | None, name: str) -> User:
+async def _count_search(tx: Transaction) -> None:
+    subject = domain.sign_up_subject(place().network)
+    attempts, now = await tx.attempts.lock(subject)
+    await tx.attempts.keep(subject, attempts.next(now, FREE_SIGN_UPS))
+
+
+def _found(user: User | None, name: str) -> User:
     if user is None:
         raise domain.user_not_found(name)
     return user
@@ -273,16 +279,38 @@ async def _use_link(tx: Transaction, token: str, purpose: MailKind) -> tuple[Use
 async def _set_password(tx: Transaction, user: User, password_hash: str, event: EventType, speaks: str) -> None:
     """Set a password: whoever knew the old one, or holds a token or a link, is out."""
     here = place()
-    await tx.users.change(user.id, password_hash=password_hash)
-    await tx.links.remove_of(user.id)
-    await tx.attempts.forget(*(domain.account_subject(user.email, own) for own in (None, here.address)))
+    await tx.users.set_password(user.id, password_hash)
+    await _remove_links(tx, user.id)
+    await tx.attempts.forget(*(domain.account_subject(user.email, own) for own in (None, here.network)))
     await _sign_out(tx, user.id)
     await tx.trail.add(user.id, event, here)
     await tx.mails.add(MailKind.PASSWORD_CHANGED, user.email, speaks)
 
 
+async def _confirmed(tx: Transaction, admission: Admission) -> User:
+    """Lock the account of somebody who gave the right password, if it is still the right one."""
+    user = await admission.lock(tx)
+    if user is None:
+        raise domain.password_wrong()
+    return user
+
+
+async def _erase(tx: Transaction, user: User) -> None:
+    await _keep_an_admin(tx, user.id)
+    await _sign_out(tx, user.id)
+    await tx.mails.forget(user.email)
+    await tx.users.erase(user.id)
+    await events.user_deleted(tx, user.id)
+
+
 async def _sign_out(tx: Transaction, user_id: UUID) -> None:
     await events.sessions_ended(tx, user_id, await tx.sessions.end_all(user_id))
+
+
+async def _remove_links(tx: Transaction, user_id: UUID) -> None:
+    """Take away what mails could still do to an account: links that were sent, and those that would be."""
+    await tx.links.remove_of(user_id)
+    await tx.mails.withdraw_links(user_id)
 
 
 async def _keep_an_admin(tx: Transaction, user_id: UUID) -> None:

@@ -14,6 +14,10 @@ def upgrade() -> None:
     """Expand the schema; the release before this one keeps working on it."""
     op.add_column("users", sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("users", sa.Column("disabled_reason", sa.String(length=500), nullable=True))
+    op.add_column(
+        "users",
+        sa.Column("password_set_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+    )
     op.create_table(
         "ended_sessions",
         sa.Column("session_id", sa.Uuid(), nullable=False),
@@ -85,7 +89,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_mails_user_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mails")),
     )
-    op.create_index("ix_mails_address", "mails", ["address", "kind", "created_at"], unique=False)
+    op.create_index("ix_mails_address", "mails", [sa.text("lower(address)"), "kind", "created_at"], unique=False)
     op.create_index("ix_mails_created_at", "mails", ["created_at"], unique=False)
     op.create_index("ix_mails_due", "mails", ["next_try_at"], unique=False, postgresql_where=sa.text("done_at IS NULL"))
     op.create_table(

@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, cast, delete, exists, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.pages import Page, PageRequest
@@ -27,10 +28,10 @@ class Trail:
         """Write that somebody failed to sign in, before it is known; nothing when there is no such account."""
         columns = {"type": EventType.SIGN_IN_FAILED, **_columns(place)}
         line = select(users.c.id, *(literal(value, account_events.c[name].type) for name, value in columns.items()))
+        # Locked, so that an account that is erased at this moment gets no line instead of an error.
+        present = line.where(_belongs(email)).with_for_update(read=True, key_share=True)
         added = await self._connection.execute(
-            insert(account_events)
-            .from_select(["user_id", *columns], line.where(_belongs(email)))
-            .returning(account_events.c.id)
+            insert(account_events).from_select(["user_id", *columns], present).returning(account_events.c.id)
         )
         attempt: UUID | None = added.scalar_one_or_none()
         return attempt
@@ -45,11 +46,11 @@ class Trail:
         """Remove an attempt that did not fail."""
         await self._connection.execute(delete(account_events).where(account_events.c.id == attempt))
 
-    async def is_own_place(self, email: str, address: str) -> bool:
-        """Say whether the owner of an account has come from an address before."""
+    async def is_own_network(self, email: str, network: str) -> bool:
+        """Say whether the owner of an account has come from a network before."""
         columns = account_events.c
         own = select(columns.id).join(users, users.c.id == columns.user_id).where(_belongs(email))
-        own = own.where(columns.ip_address == address, columns.type.in_(OWN_PLACES))
+        own = own.where(columns.ip_address.op("<<=")(cast(network, INET)), columns.type.in_(OWN_PLACES))
         found: bool = (await self._connection.execute(select(exists(own)))).scalar_one()
         return found
 

@@ -25,9 +25,9 @@ class Users:
     async def add(self, email: str, username: str, password_hash: str) -> UUID | None:
         """Make an account with ROLE_USER; None when the address is taken, refused when the name is.
 
-        The same statements run in both cases, so that their time tells nothing about the address.
+        The same statements run whether or not the address is taken, so that their time tells nothing about it.
         """
-        if await self._one(_users().where(_folded(users.c.username) == _folded(username))):
+        if await self.find_by_username(username):
             raise username_taken()
         values = {"email": composed(email), "username": composed(username), "password_hash": password_hash}
         added = await self._connection.execute(
@@ -35,6 +35,9 @@ class Users:
         )
         user_id: UUID | None = added.scalar_one_or_none()
         await self.grant(user_id, ROLE_USER)
+        if await self.find_by_email(email) is None:
+            # Somebody took the name between the two statements.
+            raise username_taken()
         return user_id
 
     async def find(self, user_id: UUID) -> User | None:
@@ -56,18 +59,19 @@ class Users:
         return await self._one(_users().where(_folded(users.c.email) == _folded(email)))
 
     async def find_credentials(self, email: str) -> Credentials | None:
-        """Find the id and the password hash that belong to an address, without regard to case."""
-        statement = select(users.c.id, users.c.password_hash).where(_folded(users.c.email) == _folded(email))
-        row = (await self._connection.execute(statement)).one_or_none()
-        return Credentials(row.id, row.password_hash) if row else None
+        """Find the password hash that belongs to an address, without regard to case."""
+        columns = users.c
+        statement = select(columns.id, columns.password_hash, columns.password_set_at)
+        row = (await self._connection.execute(statement.where(_folded(columns.email) == _folded(email)))).one_or_none()
+        return Credentials(row.id, row.password_hash, row.password_set_at) if row else None
 
     async def page(self, query: str, request: PageRequest) -> Page[User]:
         """List accounts whose address or name begins with `query`, the newest first."""
         columns = users.c
         statement = _users()
         if query:
-            found = [_folded(column).startswith(_folded(query), autoescape=False) for column in _NAMES]
-            statement = statement.where(or_(*found))
+            begins = [func.starts_with(_folded(name), _folded(query)) for name in (columns.email, columns.username)]
+            statement = statement.where(or_(*begins))
         if last := request.keyset(datetime.fromisoformat, UUID):
             statement = statement.where(tuple_(columns.created_at, columns.id) < last)
         statement = statement.order_by(columns.created_at.desc(), columns.id.desc()).limit(request.limit)
@@ -89,6 +93,10 @@ class Users:
         older = or_(users.c.avatar_url.is_(None), users.c.avatar_url.collate("C") < key)
         changed = update(users).where(users.c.id == user_id, older)
         await self._connection.execute(changed.values(avatar_url=key, updated_at=func.now()))
+
+    async def set_password(self, user_id: UUID, password_hash: str) -> None:
+        """Set a password, from now on."""
+        await self.change(user_id, password_hash=password_hash, password_set_at=func.clock_timestamp())
 
     async def rehash(self, credentials: Credentials, password_hash: str) -> None:
         """Replace the hash of the same password, unless the password was changed meanwhile."""
@@ -142,9 +150,6 @@ class Users:
         return _user(row) if row else None
 
 
-_NAMES = (users.c.email, users.c.username)
-
-
 def _users() -> Select[Any]:
     names = func.array_agg(aggregate_order_by(roles.c.name, roles.c.name)).filter(roles.c.name.is_not(None))
     joined = users.outerjoin(user_roles, user_roles.c.user_id == users.c.id).outerjoin(
@@ -164,6 +169,7 @@ def _user(row: Row[Any]) -> User:
         roles=tuple(row.role_names or ()),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        password_set_at=row.password_set_at,
     )
 
 

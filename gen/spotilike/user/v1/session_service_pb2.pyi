@@ -33,7 +33,9 @@ class CreateSessionRequest(_message.Message):
     password: _builtins.str
     """The account's password."""
     use_cookie: _builtins.bool
-    """For browsers: keep the refresh token in a cookie that no script can read, instead of answering it."""
+    """For browsers: keep the refresh token in a cookie that no script can read, instead of answering it. Only for pages
+    of this origin.
+    """
     def __init__(
         self,
         *,

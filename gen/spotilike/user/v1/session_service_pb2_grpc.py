@@ -71,7 +71,7 @@ class SessionServiceServicer:
     def CreateSession(self, request, context):
         """Signs in with e-mail and password.
         Requires: none.
-        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, OVERLOADED.
+        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class SessionServiceStub:
     CreateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.SessionCredentials]
     """Signs in with e-mail and password.
     Requires: none.
-    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, OVERLOADED.
+    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.SessionCredentials]
     """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
@@ -69,7 +69,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     CreateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.SessionCredentials]  # type: ignore[assignment]
     """Signs in with e-mail and password.
     Requires: none.
-    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, OVERLOADED.
+    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.SessionCredentials]  # type: ignore[assignment]
     """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
@@ -103,7 +103,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_pb2.SessionCredentials, _abc.Awaitable[_session_pb2.SessionCredentials]]:
         """Signs in with e-mail and password.
         Requires: none.
-        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, OVERLOADED.
+        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
         """
 
     @_abc_1.abstractmethod
