@@ -6,6 +6,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from services.catalog.settings import Settings
 from services.common.storage import Missing
 from spotilike.catalog.v1.artwork_pb2 import Artwork
 from spotilike.catalog.v1.artwork_service_pb2 import CreateArtworkRequest, GetArtworkRequest
@@ -13,8 +14,9 @@ from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.events.v1.catalog_events_pb2 import ArtworkUploaded
 from spotilike.events.v1.event_pb2 import Event
 from tests.catalog.refusals import refused, refused_fields, refused_with
-from tests.support.catalog import FAR_OFF, OPEN_LIMIT
+from tests.support.catalog import FAR_OFF
 
+UNFINISHED_LIMIT = Settings.model_fields["unfinished_artworks_per_user"].default
 LARGEST = 10 * 1024 * 1024
 MANAGING = {"albums": Manager.EDIT_RELEASES, "artists": Manager.EDIT_PROFILE}
 OTHER = {"albums": Manager.EDIT_PROFILE, "artists": Manager.EDIT_RELEASES}
@@ -230,14 +232,17 @@ async def test_a_user_has_so_many_unfinished_pictures_and_no_more(edge, artist, 
     account = artist[0]
 
     ends = await asyncio.gather(
-        *(edge.open_picture(account, "users/me") for _ in range(OPEN_LIMIT + 3)), return_exceptions=True
+        *(edge.open_picture(account, "users/me") for _ in range(UNFINISHED_LIMIT + 3)), return_exceptions=True
     )
 
     opened = [end for end in ends if isinstance(end, Artwork)]
-    assert len(opened) == OPEN_LIMIT
+    assert len(opened) == UNFINISHED_LIMIT
     assert len([end for end in ends if isinstance(end, grpc.aio.AioRpcError)]) == 3
     completed = await edge.complete_picture(account, opened[0], await edge.send_picture(opened[0]))
-    assert await refused_with(edge.open_picture(account, "users/me")) == ("UPLOAD_QUOTA", {"limit": str(OPEN_LIMIT)})
+    assert await refused_with(edge.open_picture(account, "users/me")) == (
+        "UPLOAD_QUOTA",
+        {"limit": str(UNFINISHED_LIMIT)},
+    )
     await processing_facts.picture_failed(completed)
     assert (await edge.open_picture(account, "users/me")).state == Artwork.OPEN
 

@@ -14,6 +14,7 @@ from spotilike.catalog.v1.artwork_pb2 import Artwork
 from spotilike.catalog.v1.artwork_service_pb2 import GetArtworkRequest
 from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, AvatarChanged
 from spotilike.events.v1.event_pb2 import Event
+from spotilike.events.v1.user_events_pb2 import UserDeleted
 from tests.support.catalog import Edge, Processing
 from tests.support.rows import Rows
 from tests.support.services import Account
@@ -155,6 +156,22 @@ async def test_the_user_service_is_told_of_a_user_s_new_picture(person):
     user = person.account.name.removeprefix("users/")
     assert await person.told(AvatarChanged) == [AvatarChanged(user=user, artwork=second.name.removeprefix("artworks/"))]
     assert await person.retired() == [first.name]
+
+
+async def test_pictures_of_an_erased_account_are_shown_no_more(person):
+    """Neither the one that was shown, nor one that is still in work and comes later, nor an open one."""
+    shown, late = [await person.picture() for _ in range(2)]
+    opened = await person.edge.open_picture(person.account, person.target)
+    await person.processing.picture_completed(shown)
+    erased = UserDeleted(user=person.account.name.removeprefix("users/"))
+
+    await person.processing.tell("spotilike.user.user_deleted", erased, times=2)
+    await person.processing.picture_completed(late, times=2)
+
+    assert await person.retired() == [shown.name, late.name]
+    assert len(await person.told(AvatarChanged)) == 1
+    states = [(await person.seen(artwork)).state for artwork in (shown, late, opened)]
+    assert states == [Artwork.REPLACED, Artwork.REPLACED, Artwork.EXPIRED]
 
 
 @pytest.mark.parametrize("ends", ["picture_completed", "picture_failed"])

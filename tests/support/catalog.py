@@ -71,7 +71,6 @@ def catalog_settings(engines: Engines, user: RunningService, database_url: str, 
         "nats_seed_file": engines.nats_seed_file("catalog"),
         "upload_part_size_bytes": PART_BYTES,
         "open_uploads_per_user": OPEN_LIMIT,
-        "unfinished_artworks_per_user": OPEN_LIMIT,
         "sweep_seconds": 0.1,
     }
     return Settings(**values | changed)
@@ -248,7 +247,7 @@ async def studio(edge: Edge, owner: Account) -> Studio:
 
 
 class Processing:
-    """What processing tells the catalog, over the broker and as often as it likes."""
+    """What processing, or another context, tells the catalog, over the broker and as often as it likes."""
 
     def __init__(self, engines: Engines) -> None:
         """Tell it to the broker of `engines`."""
@@ -292,7 +291,7 @@ class Processing:
             await jetstream.publish(subject, event)
         async with asyncio.timeout(30):
             while True:
-                state = await jetstream.consumer_info("PROCESSING", "catalog")
+                state = await jetstream.consumer_info(subject.split(".")[1].upper(), "catalog")
                 if state.num_pending == 0 and state.num_ack_pending == 0:
                     break
                 await asyncio.sleep(0.01)
