@@ -13,6 +13,8 @@ from cli.problem import Problem
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 admin = typer.Typer(no_args_is_help=True, help="What only the operator of this machine may do.")
 app.add_typer(admin, name="admin")
+keys = typer.Typer(no_args_is_help=True, help="The keys that sign tokens.")
+app.add_typer(keys, name="keys")
 
 Data = Annotated[
     Path, typer.Option("--data", envvar="SPOTILIKE_DATA", help="The folder which holds everything.", metavar="DIR")
@@ -107,6 +109,19 @@ def seed(data: Data = _DATA) -> None:
     publish.seed(DataFolder(data))
 
 
+@app.command()
+def mail(
+    address: Annotated[str | None, typer.Argument(help="Only mails to this address.")] = None,
+    *,
+    data: Data = _DATA,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the mails that were captured instead of sent."""
+    from cli import mail as implementation
+
+    implementation.mail(DataFolder(data), address, as_json=as_json)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
     """Run the tests; the arguments are pytest's."""
@@ -121,6 +136,20 @@ def grant(email: str, role: str, data: Data = _DATA) -> None:
     from cli import admin as implementation
 
     implementation.grant(DataFolder(data), email, role)
+
+
+@keys.command()
+def rotate(
+    *,
+    data: Data = _DATA,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="Withdraw every key at once and sign everybody out.")
+    ] = False,
+) -> None:
+    """Sign with the next keys; tokens of the old ones stay good until they end."""
+    from cli import keys as implementation
+
+    implementation.rotate(DataFolder(data), emergency=emergency)
 
 
 def _is_loopback(host: str) -> bool:

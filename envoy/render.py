@@ -92,6 +92,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "local_replies": replies.mappers(),
         "service_errors_context": replies.SERVICE_ERRORS,
         "media_errors": replies.MEDIA_ERRORS,
+        "image_errors": replies.IMAGE_ERRORS,
         "upload_errors": replies.UPLOAD_ERRORS,
         "service_clusters": [
             routes.service_cluster(context, endpoints, settings.tls_dir)

@@ -71,6 +71,7 @@ MEDIA_NOT_FOUND = Reply(404, code_pb2.NOT_FOUND, "MEDIA_NOT_FOUND", "There is no
 RANGE_UNSATISFIABLE = Reply(
     416, code_pb2.OUT_OF_RANGE, "RANGE_UNSATISFIABLE", "The file ends before the first byte that was asked for."
 )
+IMAGE_NOT_FOUND = Reply(404, code_pb2.NOT_FOUND, "IMAGE_NOT_FOUND", "There is no such picture, or not any more.")
 UPLOAD_URL_INVALID = Reply(
     403,
     code_pb2.PERMISSION_DENIED,
@@ -297,6 +298,18 @@ MEDIA_ERRORS = _for_store(
     }
 )
 """What the store's statuses mean when audio is asked for."""
+
+IMAGE_ERRORS = _for_store(
+    {
+        "400": REQUEST_MALFORMED,
+        # As above.
+        "403": IMAGE_NOT_FOUND,
+        "404": IMAGE_NOT_FOUND,
+        "416": RANGE_UNSATISFIABLE,
+        "other": DEPENDENCY_UNAVAILABLE,
+    }
+)
+"""What the store's statuses mean when a picture is asked for."""
 
 UPLOAD_ERRORS = _for_store(
     {

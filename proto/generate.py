@@ -1,4 +1,4 @@
-"""Turns `proto/` into `gen/`: Python stubs, the descriptor set of Envoy and the contract tests, openapi.json.
+"""Turns `proto/` into `gen/`: Python stubs, the descriptor set of Envoy and the tests, openapi.json, permissions.md.
 
 Third-party contracts are never copied into the tree: google.api and google.rpc come as text from
 googleapis-common-protos, buf.validate as the descriptor that the protovalidate package carries.
@@ -101,9 +101,10 @@ def main() -> None:
     validate.parent.mkdir(parents=True)
     validate.write_text(VALIDATE_MODULE)
     packages()
-    # In a process of its own, which sees the modules that were just made.
-    openapi = [sys.executable, str(PROTO / "openapi.py")]
-    subprocess.run(openapi, check=True, env={"PYTHONPATH": str(GEN)})  # noqa: S603 (our own arguments)
+    # In processes of their own, which see the modules that were just made.
+    for script in ("openapi.py", "permissions.py"):
+        command = [sys.executable, str(PROTO / script)]
+        subprocess.run(command, check=True, env={"PYTHONPATH": str(GEN)})  # noqa: S603 (our own arguments)
 
 
 if __name__ == "__main__":

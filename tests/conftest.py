@@ -10,7 +10,13 @@ from tests.support.databases import Databases, run_module
 from tests.support.engines import Engines, Run
 from tests.support.installation import Installation, start, stop
 
-pytest_plugins = ["tests.support.services", "tests.support.processing", "tests.support.catalog"]
+pytest_plugins = [
+    "tests.support.mailbox",
+    "tests.support.services",
+    "tests.support.processing",
+    "tests.support.catalog",
+    "tests.support.streaming",
+]
 
 _FOLDER = "SPOTILIKE_TEST_RUN_FOLDER"
 _OWNER = "SPOTILIKE_TEST_RUN_OWNER"

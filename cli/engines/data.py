@@ -31,6 +31,7 @@ class DataFolder:
         self.tls = self.path / "tls"
         self.secrets = self.path / "secrets"
         self.scratch = self.path / "scratch"
+        self.mail = self.path / "mail"
         self.ports = self.path / "ports.json"
 
     def make(self) -> None:

@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.engines import processes
+from cli.engines import mailbox, processes
 from cli.engines.data import ROOT, DataFolder
 from cli.engines.engines import Engines
 from cli.engines.envoy import Edge
@@ -32,6 +32,7 @@ class Product:
         self._data = data
         self._edge = edge
         self._workers = workers
+        self._smtp_port = self._engines.ports.take("smtp")
         self._listen = {
             context: {listener: self._engines.ports.take(f"{context}-{listener}") for listener in _LISTENERS}
             for context in CONTEXTS
@@ -44,7 +45,8 @@ class Product:
         upstreams = {context: self._listen[context]["public"] for context in CONTEXTS}
         edge = self._edge.part(self._engines, upstreams, needs=CONTEXTS)
         services = [self._service(context) for context in CONTEXTS]
-        return [*self._engines.mesh(), self._migrations(), streams, *services, *workers, edge]
+        mail = mailbox.part(self._smtp_port, self._data.mail, _inherited())
+        return [*self._engines.mesh(), mail, self._migrations(), streams, *services, *workers, edge]
 
     def _service(self, context: str) -> Part:
         ports = self._listen[context]
@@ -86,7 +88,8 @@ class Product:
         }
         inherited = {name: value for name, value in _inherited().items() if name not in secrets}
         return (
-            inherited
+            self._defaults()
+            | inherited
             | self._nats_environment(context)
             | peers
             | {
@@ -96,6 +99,17 @@ class Product:
                 "SPOTILIKE_SECRETS_DIR": str(self._engines.secrets.for_process(context, secrets)),
             }
         )
+
+    def _defaults(self) -> dict[str, str]:
+        """Return what the caller's settings may change: links lead to this edge, and mails stay on this machine."""
+        if "SPOTILIKE_SMTP_HOST" in os.environ:
+            return {"SPOTILIKE_PUBLIC_URL": self._edge.address.url}
+        return {
+            "SPOTILIKE_PUBLIC_URL": self._edge.address.url,
+            "SPOTILIKE_SMTP_HOST": "127.0.0.1",
+            "SPOTILIKE_SMTP_PORT": str(self._smtp_port),
+            "SPOTILIKE_SMTP_SECURITY": "none",
+        }
 
     def _nats_environment(self, identity: str) -> dict[str, str]:
         seed = self._engines.nats.seed_file(identity)

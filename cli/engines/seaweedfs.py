@@ -21,7 +21,7 @@ BUCKETS = ("uploads", "audio", "images")
 IDENTITIES = {
     "admin": ["Admin", "Read", "Write", "List", "Tagging"],
     "catalog": ["Read:uploads", "Write:uploads", "List:uploads"],
-    "processing": ["Read:uploads", "Read:audio", "Write:audio", "List:audio"],
+    "processing": ["Read:uploads", "Read:audio", "Write:audio", "List:audio", "Write:images", "List:images"],
     "edge": ["Read:audio", "Read:images"],
 }
 

@@ -50,6 +50,7 @@ artists = Table(
     Column("is_verified", Boolean, server_default=text("false")),
     # Added.
     *_life(),
+    Column("avatar_blur_hash", String(100)),
 )
 # The id makes equal names a keyset.
 Index("ix_artists_name", artists.c.name, artists.c.id)
@@ -80,6 +81,7 @@ albums = Table(
     # Added: the owner of the release, which the design draws and its table forgets.
     Column("artist_id", Uuid, ForeignKey("artists.id"), nullable=False),
     *_life(),
+    Column("cover_blur_hash", String(100)),
 )
 Index("ix_albums_artist_id", albums.c.artist_id)
 Index("ix_albums_release_date", albums.c.release_date, albums.c.id)
@@ -169,6 +171,46 @@ Index(
     postgresql_where=text("state IN ('ABORTED', 'EXPIRED') AND discarded_at IS NULL"),
 )
 
+# All of it added: pictures on their way in, and those that are shown. Ids rise with time (UUIDv7): of two pictures of
+# one target the one with the greater id is the newer one.
+artworks = Table(
+    "artworks",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    # Name of the album, the artist or the user.
+    Column("target", String(64), nullable=False),
+    Column("state", String(20), nullable=False, server_default=text("'OPEN'")),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("source_bucket", String(100), nullable=False),
+    Column("source_key", String(255), nullable=False, unique=True),
+    Column("multipart_id", Text, nullable=False),
+    Column("created_by", Uuid, nullable=False),
+    tables.moment("created_at"),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    # Set when all bytes have arrived.
+    Column("announced_at", DateTime(timezone=True)),
+    # Set when processing has ended, one way or the other.
+    Column("blur_hash", String(100)),
+    Column("failure_reason", String(64)),
+    Column("failure_message", Text),
+    # Set when nothing of the file as it came is left in the object store.
+    Column("discarded_at", DateTime(timezone=True)),
+)
+Index("ix_artworks_target", artworks.c.target, artworks.c.id)
+Index(
+    "ix_artworks_unfinished",
+    artworks.c.created_by,
+    artworks.c.expires_at,
+    postgresql_where=text("state IN ('OPEN', 'PROCESSING')"),
+)
+Index("ix_artworks_pending", artworks.c.announced_at, postgresql_where=text("state = 'PROCESSING'"))
+Index(
+    "ix_artworks_discarded",
+    artworks.c.id,
+    postgresql_where=text("state NOT IN ('OPEN', 'PROCESSING') AND discarded_at IS NULL"),
+)
+
 outbox = tables.outbox(METADATA)
 request_ids = tables.request_ids(METADATA)
+ended_sessions = tables.ended_sessions(METADATA)
 dead_events = tables.dead_events(METADATA)

@@ -6,9 +6,10 @@ resource asks `authorize_self` or `authorize_manager`, and a call that ends with
 """
 
 import hashlib
+import re
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,6 +29,9 @@ LONGEST_LIFE_SECONDS = 15 * 60
 CLOCK_SKEW_SECONDS = 5
 CACHED_TOKENS = 10_000
 
+COMPACT_FORM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
+"""Three parts in base64url without padding (RFC 7515); parsers forgive more."""
+
 ADMIN = "ROLE_ADMIN"
 ALL = "ALL"
 
@@ -41,39 +45,52 @@ class Identity:
     roles: frozenset[str]
     expires_at: float
     """Unix time, in seconds."""
+    kid: str
+    """Id of the key that signed it."""
 
 
 class KeySource(Protocol):
     """Where the public keys of access tokens come from."""
 
     async def public_key(self, kid: str) -> Ed25519PublicKey | None:
-        """Find a key by its id."""
+        """Find a key by its id; None when it was never published or is withdrawn."""
 
 
 class TokenVerifier:
     """Verifies access tokens and remembers the verdict of each until it expires."""
 
-    def __init__(self, keys: KeySource) -> None:
-        """Verify with the keys of `keys`."""
+    def __init__(self, keys: KeySource, ended_sessions: Container[UUID] = frozenset()) -> None:
+        """Verify with the keys of `keys`; the tokens of `ended_sessions` count no more."""
         self._keys = keys
+        self._ended_sessions = ended_sessions
         self._known: OrderedDict[bytes, Identity] = OrderedDict()
 
     async def verify(self, token: str) -> Identity:
         """Read a token, or refuse with TOKEN_INVALID."""
         fingerprint = hashlib.sha256(token.encode()).digest()
-        known = self._known.get(fingerprint)
-        if known and known.expires_at > time.time():
-            return known
-        identity = await self._read(token)
+        identity = self._known.get(fingerprint)
+        if identity is None:
+            identity = await self._read(token)
+            self._remember(fingerprint, identity)
+        elif _has_ended(identity) or await self._keys.public_key(identity.kid) is None:
+            del self._known[fingerprint]
+            raise _invalid()
+        if identity.session_id in self._ended_sessions:
+            raise _invalid()
+        return identity
+
+    def _remember(self, fingerprint: bytes, identity: Identity) -> None:
         self._known[fingerprint] = identity
         if len(self._known) > CACHED_TOKENS:
             self._known.popitem(last=False)
-        return identity
 
     async def _read(self, token: str) -> Identity:
+        if not COMPACT_FORM.fullmatch(token):
+            raise _invalid()
         try:
             header = jwt.get_unverified_header(token)
-            key = await self._keys.public_key(str(header.get("kid", "")))
+            kid = str(header.get("kid", ""))
+            key = await self._keys.public_key(kid)
             if key is None or header.get("typ") != TOKEN_TYPE:
                 raise _invalid()
             claims = jwt.decode(
@@ -85,10 +102,10 @@ class TokenVerifier:
                 leeway=CLOCK_SKEW_SECONDS,
                 options={"require": ["exp", "iat", "iss", "aud", "sub", "sid"]},
             )
-            if claims["exp"] - claims["iat"] > LONGEST_LIFE_SECONDS:
+            if not 0 < claims["exp"] - claims["iat"] <= LONGEST_LIFE_SECONDS:
                 raise _invalid()
             roles = frozenset(str(role) for role in claims.get("roles", ()))
-            return Identity(UUID(claims["sub"]), UUID(claims["sid"]), roles, float(claims["exp"]))
+            return Identity(UUID(claims["sub"]), UUID(claims["sid"]), roles, float(claims["exp"]), kid)
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as damaged:
             raise _invalid() from damaged
 
@@ -104,6 +121,12 @@ class Call:
     device: str | None
     """The client's User-Agent."""
     decided: bool = field(default=False)
+    rule: Permission = field(init=False)
+    """The contract's permission; where that depends on the target, the chosen part of it."""
+
+    def __post_init__(self) -> None:
+        """Begin with the permission of the RPC."""
+        self.rule = self.method.permission
 
     @property
     def user_id(self) -> UUID:
@@ -122,12 +145,16 @@ class Call:
         part = name.split("/")[1]
         return self.user_id if part == "me" else UUID(part)
 
+    def choose_rule(self, collection: str) -> None:
+        """Go on with what the contract says for a target of this collection; nothing is decided by that."""
+        self.rule = next(rule for rule in self.method.permission.by_collection if rule.collection == collection)
+
     def authorize_self(self, owner: UUID) -> None:
         """Pass the user that a resource belongs to, and an administrator where the contract says so."""
         self.decided = True
         if self.identity is not None and owner == self.user_id:
             return
-        if self.is_admin and self.method.permission.or_admin:
+        if self.is_admin and self.rule.or_admin:
             return
         raise errors.PermissionDenied("PERMISSION_MISSING", "This belongs to another user.", permission="SELF")
 
@@ -137,10 +164,10 @@ class Call:
         `granted` are the caller's permissions for the artist that `resource` belongs to.
         """
         self.decided = True
-        needed = self.method.permission.permission
+        needed = self.rule.permission
         if needed in granted or ALL in granted:
             return
-        if self.is_admin and self.method.permission.or_admin:
+        if self.is_admin and self.rule.or_admin:
             return
         raise errors.PermissionDenied(
             "PERMISSION_MISSING",
@@ -150,11 +177,13 @@ class Call:
         )
 
     def start(self) -> None:
-        """Make the coarse decision: who needs no further look passes, who is not signed in does not."""
+        """Make the coarse decision: who needs no further look passes, who cannot pass in any case does not."""
         kind = self.method.permission.kind
-        if kind in (Permission.USER, Permission.SELF, Permission.MANAGER) and self.identity is None:
+        if kind not in (Permission.NONE, Permission.SERVICE) and self.identity is None:
             raise missing()
-        self.decided = kind in (Permission.NONE, Permission.USER, Permission.SERVICE)
+        if kind == Permission.ADMIN and not self.is_admin:
+            raise errors.PermissionDenied("PERMISSION_MISSING", "This is for administrators.", permission="ADMIN")
+        self.decided = kind in (Permission.NONE, Permission.USER, Permission.SERVICE, Permission.ADMIN)
 
 
 _running: ContextVar[Call] = ContextVar("call")
@@ -173,6 +202,11 @@ def call() -> Call:
 def missing() -> errors.Unauthenticated:
     """Refuse a call without a token."""
     return errors.Unauthenticated("TOKEN_MISSING", "Sign in and send the access token in the Authorization header.")
+
+
+def _has_ended(identity: Identity) -> bool:
+    """Forgive the same seconds between two clocks as at the first look."""
+    return identity.expires_at + CLOCK_SKEW_SECONDS <= time.time()
 
 
 def _invalid() -> errors.Unauthenticated:

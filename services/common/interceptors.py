@@ -100,10 +100,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         limits: Limits,
         stream_limits: Limits,
     ) -> None:
-        """Serve `methods` to the mTLS `peers`; without a verifier no access token is read."""
+        """Serve `methods` to the mTLS `peers`, unless the contract names others.
+
+        Without a verifier no access token is read.
+        """
         self._methods = methods
         self._verifier = verifier
-        self._peers = frozenset(f"{SPIFFE}{peer}".encode() for peer in peers)
+        self._peers = tuple(peers)
         self._limits = limits
         self._stream_limits = stream_limits
 
@@ -133,7 +136,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             return response
 
         async def answer(data: bytes, context: RpcContext) -> Message | None:
-            await self._admit(context)
+            await self._admit(context, rpc.method.permission.peers or self._peers)
             exchange = _Exchange(rpc.metadata)
             # A client that hangs up must not tear a transaction apart: the unit of work ends by itself, at the latest
             # at its deadline, and keeps its place until then.
@@ -154,7 +157,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                     await context.write(message)
                 _demand_decision(call)
 
-            await self._admit(context)
+            await self._admit(context, rpc.method.permission.peers or self._peers)
             outcome = await self._outcome(rpc, data, _Exchange(rpc.metadata), _seconds(rpc, context), work)
             if isinstance(outcome, errors.Refusal):
                 await _refuse(context, outcome)
@@ -184,24 +187,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     async def _run(self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work) -> Message | None:
         deadlines.begin(seconds)
         async with asyncio.timeout(seconds):
-            headers = {key: value for key, value in rpc.metadata if isinstance(value, str)}
-            call = await self._identify(rpc.method, headers)
+            call = await self._identify(rpc.method, _headers(rpc.metadata))
             request = _parsed(rpc, data)
             fields.check(request)
             auth.begin(call)
             return await work(call, request, exchange)
 
-    async def _admit(self, context: RpcContext) -> None:
-        """Refuse a peer that may not call here."""
+    async def _admit(self, context: RpcContext, peers: Collection[str]) -> None:
+        """Refuse everybody but the peers."""
         try:
-            self._check_peer(context)
+            self._check_peer(context, peers)
         except errors.PermissionDenied as refusal:
             log.warning("peer_refused", reason=refusal.reason)
             await _refuse(context, refusal)
 
-    def _check_peer(self, context: RpcContext) -> None:
+    @staticmethod
+    def _check_peer(context: RpcContext, peers: Collection[str]) -> None:
         names = context.auth_context().get("x509_subject_alternative_name", [])
-        if self._peers.isdisjoint(names):
+        if not any(f"{SPIFFE}{peer}".encode() in names for peer in peers):
             raise errors.PermissionDenied("PEER_NOT_ALLOWED", "This certificate may not call here.")
 
     async def _identify(self, method: Method, metadata: Mapping[str, str]) -> auth.Call:
@@ -225,16 +228,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         """Check the peer of what the contract does not name: health, and reflection in development."""
 
         async def unary(request: Message, context: RpcContext) -> Message:
-            await self._admit(context)
+            await self._admit(context, self._peers)
             answer: Message = await handler.unary_unary(request, context)
             return answer
 
         async def stream(request: Message, context: RpcContext) -> None:
-            await self._admit(context)
+            await self._admit(context, self._peers)
             await handler.unary_stream(request, context)
 
         async def conversation(requests: AsyncIterator[Message], context: RpcContext) -> AsyncIterator[Message]:
-            await self._admit(context)
+            await self._admit(context, self._peers)
             async for answer in handler.stream_stream(requests, context):
                 yield answer
 
@@ -252,6 +255,15 @@ def _seconds(rpc: _Rpc, context: RpcContext) -> float:
     """Answer how long a call may take: as long as its limit, and its client's deadline, allow."""
     remaining = context.time_remaining()
     return rpc.limits.seconds if remaining is None else min(rpc.limits.seconds, remaining - ANSWER_MARGIN_SECONDS)
+
+
+def _headers(metadata: Metadata) -> dict[str, str]:
+    """Read the texts that came with a call; what comes twice is one list (RFC 9110, 5.3), so two tokens are none."""
+    headers: dict[str, str] = {}
+    for key, value in metadata:
+        if isinstance(value, str):
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
 
 
 def _demand_decision(call: auth.Call) -> None:

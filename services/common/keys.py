@@ -1,53 +1,84 @@
 """Signing keys of tokens: Ed25519, kept sealed in the database of the context that signs, known by `kid`.
 
-The newest key signs, every key that is not retired verifies, so all replicas agree and a key can be rotated
-without a failed call (RFC 7517, RFC 8037).
+Two keys are published at any time: the one that signs and the one that signs next. A rotation therefore never needs a
+key that a verifier has not seen, and a key that has signed stays published for as long as its tokens live (RFC 7517,
+RFC 8037). In an emergency every key is withdrawn at once.
 """
 
 import asyncio
 import base64
+import math
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+import structlog
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import SecretStr
-from sqlalchemy import Table, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Table, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.common import errors, retention
 from services.common.db import Database
 from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
 
-REREAD_SECONDS = 30.0
-FIRST_KEY_LOCK = 0x53504F54
-"""Advisory lock under which the first key is made, so that two replicas make one."""
+REREAD_SECONDS = 5.0
+PUBLISHED = timedelta(seconds=30)
+"""How long a key is published before it may sign: longer than the edge and the services take to ask again."""
+SCHEDULE_SECONDS = 60.0
+KEEP_RETIRED = timedelta(days=30)
+LOCK = 0x53504F54
+"""Advisory lock under which keys are changed, so that two replicas change them once."""
+
+log = structlog.get_logger("keys")
+
+
+@dataclass(frozen=True)
+class KeyPolicy:
+    """How long keys serve."""
+
+    token_life: timedelta
+    """How long a key is published after it has signed its last token."""
+    rotate_after: timedelta
+    """How long a key signs."""
+
+
+@dataclass(frozen=True)
+class _Key:
+    kid: str
+    private: Ed25519PrivateKey
+    signs_from: datetime | None
 
 
 class Keyring:
     """The keys of one context."""
 
-    def __init__(self, database: Database, table: Table, secret: SecretStr) -> None:
+    def __init__(self, database: Database, table: Table, secret: SecretStr, policy: KeyPolicy) -> None:
         """Keep keys in `table`, sealed with `secret` (a Fernet key)."""
         self._database = database
         self._table = table
         self._seal = Fernet(secret.get_secret_value())
-        self._keys: dict[str, Ed25519PrivateKey] = {}
-        self._read_at = -REREAD_SECONDS
+        self._policy = policy
+        self._keys: list[_Key] = []
+        self._read_at = -math.inf
         self._reading = asyncio.Lock()
 
     async def sign(self, claims: dict[str, Any], token_type: str) -> str:
-        """Sign `claims` with the newest key."""
-        keys = await self._current()
-        kid, key = next(iter(keys.items()))
-        return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": token_type})
+        """Sign `claims` with the newest key whose time has come."""
+        key = _signing(await self._current())
+        return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": key.kid, "typ": token_type})
 
     async def public_key(self, kid: str) -> Ed25519PublicKey | None:
-        """Find the public half of a key."""
-        key = (await self._current()).get(kid)
-        return key.public_key() if key else None
+        """Find the public half of a key that is published."""
+        found = (key.private.public_key() for key in await self._current() if key.kid == kid)
+        return next(found, None)
 
     async def check(self) -> None:
         """Raise while the keys cannot be read."""
@@ -55,36 +86,133 @@ class Keyring:
 
     async def jwks(self) -> Jwks:
         """Answer the public keys, the signing one first."""
-        return Jwks(keys=[_jwk(kid, key) for kid, key in (await self._current()).items()])
+        return Jwks(keys=map(_jwk, await self._current()))
 
-    async def _current(self) -> dict[str, Ed25519PrivateKey]:
-        if time.monotonic() - self._read_at > REREAD_SECONDS:
+    async def rotate(self, *, emergency: bool = False) -> str:
+        """Let the next key sign and publish another one; answer the id of the key that signs now.
+
+        Refused with KEY_TOO_YOUNG when the next key may not be known everywhere yet. In an emergency all keys are
+        withdrawn and two new ones made: verifiers refuse every token until they have asked again.
+        """
+        async with self._locked() as connection:
+            if emergency:
+                await self._withdraw_all(connection)
+            else:
+                await self._promote(connection)
+            await self._complete(connection)
+        self._read_at = -math.inf
+        kid = _signing(await self._current()).kid
+        log.warning("keys_rotated", kid=kid, emergency=emergency)
+        return kid
+
+    async def run(self) -> None:
+        """Rotate on schedule until cancelled."""
+        while True:
+            await asyncio.sleep(SCHEDULE_SECONDS)
+            try:
+                await self._rotate_when_due()
+            except Exception as error:  # noqa: BLE001 (an outage of the database only delays)
+                log.warning("rotation_failed", error=type(error).__name__)
+
+    def rule(self) -> retention.Rule:
+        """Say how long the rows of withdrawn keys are kept."""
+        return retention.Rule(self._table.c.retired_at, KEEP_RETIRED)
+
+    async def _rotate_when_due(self) -> None:
+        columns = self._table.c
+        async with self._locked() as connection:
+            young = columns.signs_from > func.now() - self._policy.rotate_after
+            fresh = select(columns.kid).where(*self._published(), young)
+            if (await connection.execute(fresh)).first() is None:
+                await self._promote(connection)
+                await self._complete(connection)
+                log.info("keys_rotated", emergency=False)
+
+    async def _current(self) -> list[_Key]:
+        if self._is_stale():
             async with self._reading:
-                if time.monotonic() - self._read_at > REREAD_SECONDS:
-                    self._keys = await self._read() or await self._make_first()
-                    self._read_at = time.monotonic()
+                if self._is_stale():
+                    await self._refresh()
         return self._keys
 
-    async def _read(self) -> dict[str, Ed25519PrivateKey]:
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._read_at > REREAD_SECONDS
+
+    async def _refresh(self) -> None:
+        """Read the keys; while the database is away, those that are known stay good."""
+        try:
+            keys = await self._read()
+            if {key.signs_from is None for key in keys} != {True, False}:
+                async with self._locked() as connection:
+                    await self._complete(connection)
+                keys = await self._read()
+            self._keys = keys
+        except Exception as error:
+            if not self._keys:
+                raise
+            log.warning("keys_not_read", error=type(error).__name__)
+        self._read_at = time.monotonic()
+
+    async def _read(self) -> list[_Key]:
         columns = self._table.c
-        newest_first = select(columns.kid, columns.sealed_key).where(columns.retired_at.is_(None))
+        signing_first = columns.signs_from.desc().nulls_last(), columns.kid
+        statement = select(columns.kid, columns.sealed_key, columns.signs_from).where(*self._published())
         async with self._database.read() as connection:
-            rows = await connection.execute(newest_first.order_by(columns.created_at.desc(), columns.kid))
-            return {row.kid: _load(self._seal.decrypt(row.sealed_key)) for row in rows}
+            rows = await connection.execute(statement.order_by(*signing_first))
+            return [_Key(row.kid, _load(self._seal.decrypt(row.sealed_key)), row.signs_from) for row in rows]
 
-    async def _make_first(self) -> dict[str, Ed25519PrivateKey]:
+    def _published(self) -> tuple[Any, ...]:
+        retired_at = self._table.c.retired_at
+        return (retired_at.is_(None) | (retired_at > func.now()),)
+
+    @asynccontextmanager
+    async def _locked(self) -> AsyncIterator[AsyncConnection]:
         async with self._database.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_KEY_LOCK})
-            if not await connection.scalar(select(func.count()).select_from(self._table)):
-                await connection.execute(insert(self._table).values(**self._new_key()))
-        return await self._read()
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            yield connection
 
-    def _new_key(self) -> dict[str, Any]:
-        key = Ed25519PrivateKey.generate()
-        private = key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return {"kid": secrets.token_urlsafe(12), "sealed_key": self._seal.encrypt(private)}
+    async def _complete(self, connection: AsyncConnection) -> None:
+        """Make the keys that are missing: one that signs, one that signs next."""
+        columns = self._table.c
+        for is_next in (False, True):
+            wanted = columns.signs_from.is_(None) if is_next else columns.signs_from.is_not(None)
+            unwithdrawn = select(columns.kid).where(wanted, columns.retired_at.is_(None))
+            if (await connection.execute(unwithdrawn)).first() is None:
+                new = {"kid": secrets.token_urlsafe(12), "sealed_key": self._seal.encrypt(_new_private_key())}
+                signs_from = None if is_next else func.now()
+                await connection.execute(insert(self._table).values(**new, signs_from=signs_from))
+
+    async def _promote(self, connection: AsyncConnection) -> None:
+        columns = self._table.c
+        await self._complete(connection)
+        following = select(columns.kid, (func.now() - columns.created_at).label("age"))
+        row = (
+            await connection.execute(following.where(columns.signs_from.is_(None), columns.retired_at.is_(None)))
+        ).one()
+        if row.age < PUBLISHED:
+            wait = (PUBLISHED - row.age).total_seconds()
+            raise errors.FailedPrecondition(
+                "KEY_TOO_YOUNG",
+                f"The next key has to be known everywhere before it signs. Try again in {math.ceil(wait)} seconds.",
+                retry_seconds=wait,
+            )
+        leaving = update(self._table).where(columns.signs_from.is_not(None), columns.retired_at.is_(None))
+        await connection.execute(leaving.values(retired_at=func.now() + self._policy.token_life))
+        await connection.execute(update(self._table).where(columns.kid == row.kid).values(signs_from=func.now()))
+
+    async def _withdraw_all(self, connection: AsyncConnection) -> None:
+        await connection.execute(update(self._table).where(*self._published()).values(retired_at=func.now()))
+
+
+def _signing(keys: list[_Key]) -> _Key:
+    """Choose the key that signs; `_read` puts it first."""
+    return keys[0]
+
+
+def _new_private_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _load(private: bytes) -> Ed25519PrivateKey:
@@ -94,10 +222,10 @@ def _load(private: bytes) -> Ed25519PrivateKey:
     return key
 
 
-def _jwk(kid: str, key: Ed25519PrivateKey) -> Jwk:
-    public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+def _jwk(key: _Key) -> Jwk:
+    public = key.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     x = base64.urlsafe_b64encode(public).decode().rstrip("=")
-    return Jwk(kty="OKP", crv="Ed25519", x=x, kid=kid, use="sig", alg="EdDSA")
+    return Jwk(kty="OKP", crv="Ed25519", x=x, kid=key.kid, use="sig", alg="EdDSA")
 
 
 def public_key(jwk: Jwk) -> Ed25519PublicKey:

@@ -48,6 +48,11 @@ def upload(upload_id: UUID) -> str:
     return f"uploads/{upload_id}"
 
 
+def artwork(artwork_id: UUID) -> str:
+    """Name an artwork."""
+    return f"artworks/{artwork_id}"
+
+
 def track(track_id: UUID) -> str:
     """Name a track."""
     return f"tracks/{track_id}"
@@ -56,6 +61,11 @@ def track(track_id: UUID) -> str:
 def user(user_id: UUID) -> str:
     """Name a user."""
     return f"users/{user_id}"
+
+
+def session(user_id: UUID, session_id: UUID) -> str:
+    """Name a session of a user."""
+    return f"{user(user_id)}/sessions/{session_id}"
 
 
 def job(job_id: UUID) -> str:

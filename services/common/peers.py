@@ -1,6 +1,7 @@
 """Calls to other services over mTLS, and the keys that come from one of them."""
 
 import asyncio
+import math
 import time
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from spotilike.user.v1.key_service_pb2_grpc import KeyServiceStub
 
 CALL_SECONDS = 2.0
 """How long another service may take to answer."""
-REFETCH_SECONDS = 300.0
+REFETCH_SECONDS = 5.0
+"""How long a withdrawn key is good at most, beside the time that its own service needs to notice."""
 UNKNOWN_KID_SECONDS = 5.0
 """How often, at most, an unknown key id makes us ask; a flood of forged tokens must not become a flood of calls."""
 
@@ -44,25 +46,34 @@ class RemoteKeys:
         """Ask over the channel to the user service."""
         self._stub = KeyServiceStub(user)
         self._keys: dict[str, Ed25519PublicKey] = {}
-        self._asked_at = -REFETCH_SECONDS
+        self._asked_at = -math.inf
         self._asking = asyncio.Lock()
 
     async def public_key(self, kid: str) -> Ed25519PublicKey | None:
         """Find a key by its id, asking again for an unknown one."""
-        age = time.monotonic() - self._asked_at
-        if age > REFETCH_SECONDS or (kid not in self._keys and age > UNKNOWN_KID_SECONDS):
+        if kid not in self._keys and self._age() > UNKNOWN_KID_SECONDS:
             async with self._asking:
-                if time.monotonic() - self._asked_at >= age:
+                if self._age() > UNKNOWN_KID_SECONDS:
                     await self._ask()
+            if not self._keys:
+                raise ConnectionError("the keys of access tokens cannot be had")
         return self._keys.get(kid)
+
+    async def run(self) -> None:
+        """Follow the published keys until cancelled, so that a withdrawn one stops being good."""
+        while True:
+            async with self._asking:
+                await self._ask()
+            await asyncio.sleep(REFETCH_SECONDS)
+
+    def _age(self) -> float:
+        return time.monotonic() - self._asked_at
 
     async def _ask(self) -> None:
         try:
             jwks = await self._stub.GetJwks(GetJwksRequest(), timeout=CALL_SECONDS, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             log.warning("keys_not_refreshed", code=error.code().name)
-            if not self._keys:
-                raise ConnectionError("the keys of access tokens cannot be had") from error
         else:
             self._keys = {jwk.kid: public_key(jwk) for jwk in jwks.keys}
         self._asked_at = time.monotonic()

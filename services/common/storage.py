@@ -1,4 +1,4 @@
-"""The object store (S3): masters and renditions.
+"""The object store (S3): masters, renditions and pictures.
 
 The client library blocks, so every call runs in a thread of its own pool. Keys are made by the server from UUIDs.
 """
@@ -74,6 +74,15 @@ class Storage:
         """Write a small object."""
         headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control}
         await self._run(lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+
+    async def put_once(self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str) -> None:
+        """Write a small object that nothing ever replaces; what is there already stays as it is."""
+        headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control, "If-None-Match": "*"}
+        try:
+            await self._run(lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+        except S3Error as error:
+            if error.code != "PreconditionFailed":
+                raise
 
     async def download(self, bucket: str, key: str, write: Callable[[bytes], Any]) -> int:
         """Read an object piece by piece into `write`, in a thread; answers its length in bytes."""

@@ -33,8 +33,30 @@ class Consumer:
 
 STREAMS = {context.upper(): f"spotilike.{context}.>" for context in ("user", "catalog", "processing")}
 CONSUMERS = (
-    Consumer("CATALOG", "processing", ("spotilike.catalog.track_uploaded", "spotilike.catalog.folder_retired")),
-    Consumer("PROCESSING", "catalog", ("spotilike.processing.job_completed", "spotilike.processing.job_failed")),
+    Consumer(
+        "CATALOG",
+        "processing",
+        (
+            "spotilike.catalog.track_uploaded",
+            "spotilike.catalog.folder_retired",
+            "spotilike.catalog.artwork_uploaded",
+            "spotilike.catalog.artwork_retired",
+        ),
+    ),
+    Consumer("CATALOG", "user", ("spotilike.catalog.avatar_changed",)),
+    Consumer(
+        "PROCESSING",
+        "catalog",
+        (
+            "spotilike.processing.job_completed",
+            "spotilike.processing.job_failed",
+            "spotilike.processing.artwork_completed",
+            "spotilike.processing.artwork_failed",
+        ),
+    ),
+    Consumer("USER", "catalog", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
+    Consumer("USER", "processing", ("spotilike.user.sessions_ended",)),
+    Consumer("USER", "streaming", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
 )
 
 

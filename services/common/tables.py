@@ -78,12 +78,28 @@ def dead_events(metadata: MetaData) -> Table:
 
 
 def signing_keys(metadata: MetaData) -> Table:
-    """Describe the keys that sign tokens, sealed with a secret that is not in the database."""
+    """Describe the keys that sign tokens, sealed with a secret that is not in the database.
+
+    A key is published when it is made, signs from `signs_from` on, and is withdrawn at `retired_at`.
+    """
     return Table(
         "signing_keys",
         metadata,
         Column("kid", String(64), primary_key=True),
         Column("sealed_key", LargeBinary, nullable=False),
         moment("created_at"),
+        Column("signs_from", DateTime(timezone=True)),
         Column("retired_at", DateTime(timezone=True)),
     )
+
+
+def ended_sessions(metadata: MetaData) -> Table:
+    """Describe the sessions that were ended lately: their access tokens have not expired, but count no more."""
+    table = Table(
+        "ended_sessions",
+        metadata,
+        Column("session_id", Uuid, primary_key=True),
+        moment("ended_at"),
+    )
+    Index("ix_ended_sessions_ended_at", table.c.ended_at)
+    return table

@@ -5,6 +5,7 @@ from services.common.auth import TokenVerifier
 from services.common.db import Database
 from services.common.peers import RemoteKeys, channel
 from services.common.server import Service, run
+from services.common.sessions import EndedSessions
 from services.common.settings import load
 from services.common.storage import Storage
 from services.processing.events import exchange
@@ -12,8 +13,8 @@ from services.processing.handlers.job_service import JobService
 from services.processing.permissions import Permissions
 from services.processing.settings import Settings
 from services.processing.store import Store
-from services.processing.sweeper import Sweeper
-from services.processing.tables import outbox
+from services.processing.sweeper import Graces, Sweeper
+from services.processing.tables import ended_sessions, outbox
 
 
 def wire(settings: Settings) -> Service:
@@ -21,24 +22,30 @@ def wire(settings: Settings) -> Service:
     database = Database(settings)
     store = Store(database)
     keys = RemoteKeys(channel(settings.user_internal, settings.tls_dir))
+    ended = EndedSessions(database, ended_sessions)
     permissions = Permissions(channel(settings.catalog_internal, settings.tls_dir))
     sweeper = Sweeper(
         store,
         Storage(settings),
         settings.audio_bucket,
-        settings.abandoned_grace_seconds,
-        settings.retired_grace_seconds,
+        Graces(
+            abandoned=settings.abandoned_grace_seconds,
+            retired=settings.retired_grace_seconds,
+            replaced=settings.replaced_grace_seconds,
+        ),
     )
     return Service(
         settings=settings,
-        verifier=TokenVerifier(keys),
+        verifier=TokenVerifier(keys, ended),
         public=[JobService(store, permissions)],
         internal=[],
         ready=database.ping,
         background=[
-            exchange(settings, database),
+            exchange(settings, database, ended),
+            keys.run(),
+            ended.run(),
             sweeper.run(settings.sweep_seconds),
-            retention.run(database, [retention.published(outbox)]),
+            retention.run(database, [retention.published(outbox), ended.rule()]),
         ],
     )
 

@@ -1,9 +1,11 @@
-"""The rules of jobs: what a job is, how often it is tried, and what may be thrown away."""
+"""The rules of jobs and pictures: what they are, how often they are tried, and what may be thrown away."""
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from services.common import errors, names
@@ -35,43 +37,45 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Master:
+class Source:
+    """A file as it was uploaded."""
+
+    source_bucket: str
+    source_key: str
+    size_bytes: int
+    sha256: str | None
+    """Lower-case hexadecimal, when the client announced it."""
+
+
+@dataclass(frozen=True)
+class Master(Source):
     """What an artist uploaded."""
 
     track_id: UUID
     artist_id: UUID
     generation: int
     """Rises with every master of the track."""
-    source_bucket: str
-    source_key: str
-    size_bytes: int
-    sha256: str | None
-    """Lower-case hexadecimal, when the client announced it."""
     filename: str
     """At the client; for messages only."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """The processing of one master."""
+class Task(ABC):
+    """Something in a queue that a worker does."""
 
     id: UUID
-    master: Master
     status: Status
-    stage: str | None
-    percent: int
     attempt: int
     """Which try this is, from 1; 0 before the first."""
     attempt_id: UUID | None
-    """Who may write: the try that holds the job or ended it."""
+    """Who may write: the try that holds the task or ended it."""
     worker_deaths: int
     """How many workers fell silent over it."""
+    stage: str | None
+    percent: int
     reason: str | None
     message: str | None
     error_log: str | None
-    folder: str | None
-    facts: bytes | None
-    """Serialized AudioFacts."""
     created_at: datetime
     updated_at: datetime
 
@@ -80,36 +84,69 @@ class Job:
         """Whether nothing will change any more."""
         return self.status in (Status.COMPLETED, Status.FAILED)
 
+    @abstractmethod
+    def folder_of(self, attempt_id: UUID) -> str:
+        """Say where an attempt writes."""
+
 
 @dataclass(frozen=True)
-class Lease:
-    """The right of one attempt to work on a job, until it ends or another attempt takes the job over."""
+class Job(Task):
+    """The processing of one master."""
 
-    job: Job
+    master: Master
+    folder: str | None
+    facts: bytes | None
+    """Serialized AudioFacts."""
+
+    def folder_of(self, attempt_id: UUID) -> str:
+        """Give each attempt a folder of its own: nobody else ever writes there."""
+        return f"{names.track(self.master.track_id)}/{attempt_id}"
+
+
+@dataclass(frozen=True)
+class Picture(Task):
+    """The making of one picture's sizes. Its id is that of the artwork."""
+
+    source: Source
+    blur_hash: str | None
+
+    def folder_of(self, attempt_id: UUID) -> str:  # noqa: ARG002 (it does not count here)
+        """Let every attempt write to the same public place: the objects are made of the same bytes, each once."""
+        return str(self.id)
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+@dataclass(frozen=True)
+class Lease(Generic[AnyTask]):
+    """The right of one attempt to work on a task, until it ends or another attempt takes the task over."""
+
+    task: AnyTask
     attempt_id: UUID
 
     @property
     def folder(self) -> str:
-        """Where the attempt writes: nobody else ever does."""
-        return f"{names.track(self.job.master.track_id)}/{self.attempt_id}"
+        """Where the attempt writes."""
+        return self.task.folder_of(self.attempt_id)
 
 
 class LeaseLostError(Exception):
-    """The job belongs to another attempt by now; nothing was written."""
+    """The task belongs to another attempt by now; nothing was written."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt did not complete its job."""
+    """Why an attempt did not complete its task."""
 
     reason: str
     """A stable word."""
     message: str
-    """For the artist."""
+    """For whoever uploaded it."""
     log: str = ""
     """The encoder's own words."""
     transient: bool = False
-    """Whether the same master may pass next time."""
+    """Whether the same file may pass next time."""
 
     @property
     def bounded_log(self) -> str | None:
@@ -127,18 +164,18 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a job is tried and how long it waits in between. Times are in seconds."""
+    """How often a task is tried and how long it waits in between. Times are in seconds."""
 
     tries: int
     worker_deaths: int
-    """A master over which so many workers fell silent is poison."""
+    """A file over which so many workers fell silent is poison."""
     first_pause: float
     longest_pause: float
 
     def pause(self, attempt: int, chance: float) -> float | None:
         """Say how long to wait after a try, or None when there is none left.
 
-        The pause doubles; `chance` from 0 to 1 takes up to half of it away, so that jobs which failed together do not
+        The pause doubles; `chance` from 0 to 1 takes up to half of it away, so that tasks which failed together do not
         come back together.
         """
         if attempt >= self.tries:
@@ -147,14 +184,14 @@ class Patience:
         return pause * (1 - chance / 2)
 
     def gives_up(self, attempt: int, worker_deaths: int) -> bool:
-        """Whether a job whose worker fell silent must not be given to another one."""
+        """Whether a task whose worker fell silent must not be given to another one."""
         return attempt >= self.tries or worker_deaths >= self.worker_deaths
 
 
 def poison() -> Failure:
-    """Describe a job that ended its workers again and again."""
-    message = "Processing stopped unexpectedly each time. Export the master in another format and upload it again."
-    return Failure(CRASHED, message, log="The workers which had this job fell silent.")
+    """Describe a task that ended its workers again and again."""
+    message = "Processing stopped unexpectedly each time. Export the file in another format and upload it again."
+    return Failure(CRASHED, message, log="The workers which had this file fell silent.")
 
 
 def check_folder(folder: str, track_id: UUID) -> None:

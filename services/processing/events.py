@@ -10,14 +10,16 @@ from services.common import events, names
 from services.common.db import Database
 from services.common.events import DeadEvents, Effect, Listener
 from services.common.outbox import Relay
+from services.common.sessions import EndedSessions
 from services.common.settings import NatsSettings
-from services.processing.domain import Job, Master, Status, check_folder
+from services.processing.domain import Job, Master, Picture, Source, Status, check_folder
 from services.processing.media.facts import Facts
 from services.processing.store import Store
 from services.processing.tables import dead_events, outbox
-from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
+from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, ArtworkUploaded, FolderRetired, TrackUploaded
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.user_events_pb2 import SessionsEnded
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 CONTEXT = "processing"
@@ -26,10 +28,10 @@ NUDGE = "nudge.processing"
 
 
 class Intake:
-    """Makes jobs of uploaded masters, and notes which folders are not played any more."""
+    """Queues what was uploaded, and notes what is not played or shown any more."""
 
     def __init__(self, store: Store, connection: Client) -> None:
-        """Keep jobs in `store` and wake workers over `connection`."""
+        """Keep tasks in `store` and wake workers over `connection`."""
         self._store = store
         self._connection = connection
 
@@ -51,17 +53,43 @@ class Intake:
         async with self._store.begin() as tx:
             await tx.retired_folders.add(retired.folder, track_id)
 
+    async def picture(self, _: Event, uploaded: ArtworkUploaded) -> None:
+        """Take a picture in; as with a job, asking again after the end brings the outcome again."""
+        picture_id = UUID(uploaded.artwork)
+        source = Source(uploaded.source_bucket, uploaded.source_key, uploaded.size_bytes, sha256=None)
+        async with self._store.begin() as tx:
+            added = await tx.pictures.add(picture_id, source)
+            picture = await tx.pictures.find(picture_id)
+            if picture and picture.is_over:
+                await tx.outbox.add(*picture_outcome(picture))
+        if added:
+            await self._connection.publish(NUDGE)
 
-async def exchange(settings: NatsSettings, database: Database) -> None:
+    async def picture_retirement(self, _: Event, retired: ArtworkRetired) -> None:
+        """Note a picture; its images are removed after a grace. Raises LookupError for one that was never taken in."""
+        async with self._store.begin() as tx:
+            if not await tx.pictures.retire(UUID(retired.artwork)):
+                raise LookupError(f"There is no picture {retired.artwork}")
+
+
+async def exchange(settings: NatsSettings, database: Database, ended: EndedSessions) -> None:
     """Hear and tell facts until cancelled."""
     connection = await events.connect(settings, CONTEXT)
     intake = Intake(Store(database), connection)
-    effects: dict[type[Message], Effect] = {TrackUploaded: intake.upload, FolderRetired: intake.retirement}
-    listener = Listener("CATALOG", CONTEXT, effects, DeadEvents(database, dead_events))
+    effects: dict[type[Message], Effect] = {
+        TrackUploaded: intake.upload,
+        FolderRetired: intake.retirement,
+        ArtworkUploaded: intake.picture,
+        ArtworkRetired: intake.picture_retirement,
+    }
+    dead = DeadEvents(database, dead_events)
+    uploads = Listener("CATALOG", CONTEXT, effects, dead)
+    sessions = Listener("USER", CONTEXT, {SessionsEnded: ended.hear}, dead)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Relay(database, outbox).run(connection))
-            tasks.create_task(listener.run(connection))
+            tasks.create_task(uploads.run(connection))
+            tasks.create_task(sessions.run(connection))
     finally:
         await connection.close()
 
@@ -88,6 +116,16 @@ def outcome(job: Job) -> tuple[str, Event]:
     reason, message = job.reason or "", job.message or ""
     failed = JobFailed(job=job_id, track=track, generation=generation, reason=reason, message=message)
     return "spotilike.processing.job_failed", events.new(resource, failed)
+
+
+def picture_outcome(picture: Picture) -> tuple[str, Event]:
+    """Write down what became of a picture, with the subject to tell it on."""
+    artwork, resource = str(picture.id), names.artwork(picture.id)
+    if picture.status is Status.COMPLETED:
+        completed = ArtworkCompleted(artwork=artwork, blur_hash=picture.blur_hash or "")
+        return "spotilike.processing.artwork_completed", events.new(resource, completed)
+    failed = ArtworkFailed(artwork=artwork, reason=picture.reason or "", message=picture.message or "")
+    return "spotilike.processing.artwork_failed", events.new(resource, failed)
 
 
 def audio_facts(facts: Facts) -> AudioFacts:

@@ -13,15 +13,28 @@ from typing import Self
 
 import imageio_ffmpeg
 
+from services.common.images import ENDINGS, SIZES
 from services.processing.confine import EXIT_NOT_CONFINED
 from services.processing.media.facts import Source
 from services.processing.media.ladder import Rung
+from services.processing.pictures.header import MAX_SIDE, Format, Header
 from services.processing.sandbox import Allowance, Sandbox
 
-FORMATS = "ogg,flac,wav,w64,aiff,mp3,mov,aac,matroska,caf"
+FORMATS = ("ogg", "flac", "wav", "w64", "aiff", "mp3", "mov", "aac", "matroska", "caf")
 PCM_FORMS = ("u8", "s8", *(f"{form}{order}" for form in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")))
 CODECS = ("aac", "alac", "flac", "mp3", "opus", "vorbis", *(f"pcm_{form}" for form in PCM_FORMS))
 DECODERS = (*CODECS, "mp3float", "libopus")  # decoders are named after their codec, but for these two
+PICTURES = {  # demuxer and decoder
+    Format.PNG: ("png_pipe", "png"),
+    Format.JPEG: ("jpeg_pipe", "mjpeg"),
+    Format.WEBP: ("webp_pipe", "webp"),
+    Format.ANIMATED_WEBP: ("webp_anim", "webp_anim"),
+}
+PICTURE_ENCODERS = {
+    "webp": ("-c:v", "libwebp", "-quality", "82", "-f", "image2pipe"),
+    "jpg": ("-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "image2pipe"),
+}
+PIXELS = ("-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "rawvideo")
 MAX_STREAMS = 16
 MAX_ALLOCATION = 256 << 20
 FRAGMENT_SECONDS = 4
@@ -42,11 +55,18 @@ def _input() -> list[str]:
     A white-list of protocols alone still lets a playlist that is named .mp3 open other files.
     """
     return [
-        *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"),
-        *("-protocol_whitelist", "fd", "-format_whitelist", FORMATS, "-codec_whitelist", ",".join(DECODERS)),
-        *("-max_alloc", str(MAX_ALLOCATION), "-max_streams", str(MAX_STREAMS)),
-        *("-probesize", "5000000", "-analyzeduration", "10000000", "-err_detect", "crccheck", "-threads", "1"),
+        *(*_closed(FORMATS, DECODERS), "-max_streams", str(MAX_STREAMS)),
+        *("-probesize", "5000000", "-analyzeduration", "10000000", "-err_detect", "crccheck"),
         *("-vn", "-sn", "-dn", "-fd", "0"),
+    ]
+
+
+def _closed(formats: Sequence[str], decoders: Sequence[str]) -> list[str]:
+    """Begin a command line that opens nothing but descriptors, in these formats and codecs, in bounded memory."""
+    return [
+        *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"),
+        *("-protocol_whitelist", "fd", "-format_whitelist", ",".join(formats), "-codec_whitelist", ",".join(decoders)),
+        *("-max_alloc", str(MAX_ALLOCATION), "-threads", "1"),
     ]
 
 
@@ -67,6 +87,47 @@ def encode_arguments(rungs: Sequence[Rung], source: Source, max_seconds: int, ou
     for number, rung in enumerate(rungs):
         arguments += ["-map", f"[rung{number}]", *_rung(rung), f"pipe:{outputs[number]}"]
     return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-1]}"]
+
+
+def picture_arguments(header: Header, outputs: Sequence[int]) -> list[str]:
+    """Ask for every size of a picture as WebP and as JPEG, and for the pixels of the smallest one.
+
+    The square in the middle, upright and laid on white, so that both formats show the same. Nothing is enlarged, and
+    nothing that the file says about itself is kept.
+    """
+    demuxer, decoder = PICTURES[header.format]
+    arguments = [
+        *(*_closed([demuxer], [decoder]), "-max_pixels", str(MAX_SIDE**2), "-an", "-sn", "-dn"),
+        *("-f", demuxer, "-fd", "0", "-i", "fd:", "-filter_complex", _squares(header.side)),
+    ]
+    writers = iter(outputs)
+    for size in SIZES:
+        for ending in ENDINGS:
+            arguments += [*_picture(f"{ending}{size}", PICTURE_ENCODERS[ending]), f"pipe:{next(writers)}"]
+    return [*arguments, *_picture("pixels", PIXELS), f"pipe:{next(writers)}"]
+
+
+def _squares(side: int) -> str:
+    """Build the filters: the largest square once, all others of it."""
+    largest = min(side, SIZES[-1])
+    chains = [
+        f"color=white:s={largest}x{largest}[paper]",
+        f"[0:v:0]crop=min(iw\\,ih):min(iw\\,ih):exact=1,scale={largest}:{largest}:flags=lanczos,format=rgba[ink]",
+        f"[paper][ink]overlay=format=gbrp:shortest=1,sidedata=mode=delete,split={len(SIZES)}{_pads('square', SIZES)}",
+    ]
+    for size in SIZES:
+        wanted = [f"{ending}{size}" for ending in ENDINGS] + ["pixels"] * (size == SIZES[0])
+        width = min(size, side)
+        pads = "".join(f"[{name}]" for name in wanted)
+        chains.append(f"[square{size}]scale={width}:{width}:flags=lanczos,format=rgb24,split={len(wanted)}{pads}")
+    return ";".join(chains)
+
+
+def _picture(pad: str, encoder: Sequence[str]) -> list[str]:
+    return [
+        *("-map", f"[{pad}]", "-frames:v", "1", "-threads", "1", *encoder),
+        *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact"),
+    ]
 
 
 def _graph(rungs: Sequence[Rung], source: Source) -> str:

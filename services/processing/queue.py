@@ -1,84 +1,148 @@
-"""The work queue as a worker sees it: take a job, keep it, end it. Every step is one transaction."""
+"""The work queues as a worker sees them: take a task, keep it, end it. Every step is one transaction."""
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import replace
-from uuid import uuid4
+from typing import Generic, TypeVar
+from uuid import UUID, uuid4
 
 import structlog
 
 from services.processing import domain
-from services.processing.domain import Failure, Job, Lease, Outcome, Patience
-from services.processing.events import outcome
-from services.processing.store import Store, Transaction
+from services.processing.domain import AnyTask, Failure, Job, Lease, Outcome, Patience, Picture
+from services.processing.events import outcome, picture_outcome
+from services.processing.store import Store, Tasks, Transaction
 from spotilike.internal.v1.audio_pb2 import AudioFacts
+
+Made = TypeVar("Made")
+"""What is written down when a task ends well."""
 
 log = structlog.get_logger("queue")
 
 
-class Queue:
-    """Leases jobs to one worker. All but `take` raise LeaseLostError once the job belongs to another attempt."""
+class Queue(ABC, Generic[AnyTask, Made]):
+    """Leases tasks to one worker. All but `take` raise LeaseLostError once the task belongs to another attempt."""
 
     def __init__(self, store: Store, worker_pod: str, patience: Patience, lease_seconds: float) -> None:
-        """Lease jobs of `store` to `worker_pod` for `lease_seconds` at a time."""
+        """Lease tasks of `store` to `worker_pod` for `lease_seconds` at a time."""
         self._store = store
         self._worker_pod = worker_pod
         self._patience = patience
         self._lease_seconds = lease_seconds
 
-    async def take(self) -> Lease | None:
-        """Take over a job whose worker fell silent, or else take the one that has waited longest."""
+    async def take(self) -> Lease[AnyTask] | None:
+        """Take over a task whose worker fell silent, or else take the one that has waited longest."""
         async with self._store.begin() as tx:
-            silent = await tx.jobs.find_silent_for_update()
-            job = await self._take_over(tx, silent) if silent else await tx.jobs.find_due_for_update()
-            return await self._lease(tx, job) if job else None
+            tasks = self._tasks(tx)
+            silent = await tasks.find_silent_for_update()
+            task = await self._take_over(tx, silent) if silent else await tasks.find_due_for_update()
+            return await self._lease(tx, task) if task else None
 
-    async def prolong(self, lease: Lease, stage: str, percent: int) -> None:
+    async def prolong(self, lease: Lease[AnyTask], stage: str, percent: int) -> None:
         """Keep a lease alive and tell how far the work is."""
         async with self._store.begin() as tx:
-            await tx.jobs.prolong(lease, self._lease_seconds, stage, percent)
+            await self._tasks(tx).prolong(lease, self._lease_seconds, stage, percent)
 
-    async def complete(self, lease: Lease, facts: AudioFacts) -> None:
-        """End a job well and tell so."""
+    async def complete(self, lease: Lease[AnyTask], made: Made) -> None:
+        """End a task well and tell so."""
         async with self._store.begin() as tx:
-            job = await tx.jobs.complete(lease, facts.SerializeToString())
-            await tx.attempts.end(lease.attempt_id, Outcome.COMPLETED)
-            await tx.outbox.add(*outcome(job))
+            task = await self._complete(tx, lease, made)
+            await self._ended(tx, lease.attempt_id, Outcome.COMPLETED)
+            await self._tell(tx, task)
 
-    async def fail(self, lease: Lease, failure: Failure) -> None:
-        """Let a job wait for its next try, or end it for good and tell so."""
+    async def fail(self, lease: Lease[AnyTask], failure: Failure) -> None:
+        """Let a task wait for its next try, or end it for good and tell so."""
         chance = random.random()  # noqa: S311 (spreads pauses, guards nothing)
-        pause = self._patience.pause(lease.job.attempt, chance) if failure.transient else None
+        pause = self._patience.pause(lease.task.attempt, chance) if failure.transient else None
         async with self._store.begin() as tx:
             if pause is None:
                 await self._end(tx, lease, failure, Outcome.FAILED)
             else:
-                await tx.jobs.postpone(lease, pause, failure)
-                await tx.attempts.end(lease.attempt_id, Outcome.FAILED)
+                await self._tasks(tx).postpone(lease, pause, failure)
+                await self._ended(tx, lease.attempt_id, Outcome.FAILED)
 
-    async def release(self, lease: Lease, seconds: float = 0) -> None:
-        """Give a job back as if it had not been tried; nobody takes it before `seconds` have passed."""
+    async def release(self, lease: Lease[AnyTask], seconds: float = 0) -> None:
+        """Give a task back as if it had not been tried; nobody takes it before `seconds` have passed."""
         async with self._store.begin() as tx:
-            await tx.jobs.release(lease, seconds)
-            await tx.attempts.end(lease.attempt_id, Outcome.RELEASED)
+            await self._tasks(tx).release(lease, seconds)
+            await self._ended(tx, lease.attempt_id, Outcome.RELEASED)
 
-    async def _take_over(self, tx: Transaction, silent: Lease) -> Job | None:
-        """Fence off the attempt that fell silent; answers the job, or None when it is given up."""
-        job = replace(silent.job, worker_deaths=silent.job.worker_deaths + 1)
-        log.warning("worker_silent", job=str(job.id), attempt=job.attempt, deaths=job.worker_deaths)
-        if self._patience.gives_up(job.attempt, job.worker_deaths):
+    @abstractmethod
+    def _tasks(self, tx: Transaction) -> Tasks[AnyTask]:
+        """Answer the rows of this queue."""
+
+    @abstractmethod
+    async def _started(self, tx: Transaction, lease: Lease[AnyTask]) -> None:
+        """Note an attempt."""
+
+    @abstractmethod
+    async def _ended(self, tx: Transaction, attempt_id: UUID, outcome: Outcome) -> None:
+        """Note how an attempt ended."""
+
+    @abstractmethod
+    async def _complete(self, tx: Transaction, lease: Lease[AnyTask], made: Made) -> AnyTask:
+        """Write down what was made."""
+
+    @abstractmethod
+    async def _tell(self, tx: Transaction, task: AnyTask) -> None:
+        """Tell the other contexts how a task ended."""
+
+    async def _take_over(self, tx: Transaction, silent: Lease[AnyTask]) -> AnyTask | None:
+        """Fence off the attempt that fell silent; answers the task, or None when it is given up."""
+        task = replace(silent.task, worker_deaths=silent.task.worker_deaths + 1)
+        log.warning("worker_silent", task=str(task.id), attempt=task.attempt, deaths=task.worker_deaths)
+        if self._patience.gives_up(task.attempt, task.worker_deaths):
             await self._end(tx, silent, domain.poison(), Outcome.ABANDONED)
             return None
-        await tx.attempts.end(silent.attempt_id, Outcome.ABANDONED)
-        return job
+        await self._ended(tx, silent.attempt_id, Outcome.ABANDONED)
+        return task
 
-    async def _lease(self, tx: Transaction, job: Job) -> Lease:
+    async def _lease(self, tx: Transaction, task: AnyTask) -> Lease[AnyTask]:
         attempt_id = uuid4()
-        leased = await tx.jobs.lease(job, attempt_id, self._worker_pod, self._lease_seconds)
+        leased = await self._tasks(tx).lease(task, attempt_id, self._worker_pod, self._lease_seconds)
         lease = Lease(leased, attempt_id)
-        await tx.attempts.start(lease, self._worker_pod)
+        await self._started(tx, lease)
         return lease
 
-    async def _end(self, tx: Transaction, lease: Lease, failure: Failure, ended: Outcome) -> None:
-        job = await tx.jobs.fail(lease, failure)
-        await tx.attempts.end(lease.attempt_id, ended)
-        await tx.outbox.add(*outcome(job))
+    async def _end(self, tx: Transaction, lease: Lease[AnyTask], failure: Failure, ended: Outcome) -> None:
+        task = await self._tasks(tx).fail(lease, failure)
+        await self._ended(tx, lease.attempt_id, ended)
+        await self._tell(tx, task)
+
+
+class JobQueue(Queue[Job, AudioFacts]):
+    """The queue of masters."""
+
+    def _tasks(self, tx: Transaction) -> Tasks[Job]:
+        return tx.jobs
+
+    async def _started(self, tx: Transaction, lease: Lease[Job]) -> None:
+        await tx.attempts.start(lease, self._worker_pod)
+
+    async def _ended(self, tx: Transaction, attempt_id: UUID, outcome: Outcome) -> None:
+        await tx.attempts.end(attempt_id, outcome)
+
+    async def _complete(self, tx: Transaction, lease: Lease[Job], made: AudioFacts) -> Job:
+        return await tx.jobs.complete(lease, made.SerializeToString())
+
+    async def _tell(self, tx: Transaction, task: Job) -> None:
+        await tx.outbox.add(*outcome(task))
+
+
+class PictureQueue(Queue[Picture, str]):
+    """The queue of pictures; of what is made only the blur hash is written down."""
+
+    def _tasks(self, tx: Transaction) -> Tasks[Picture]:
+        return tx.pictures
+
+    async def _started(self, tx: Transaction, lease: Lease[Picture]) -> None:
+        """Note nothing: attempts at a picture leave no folder of their own behind."""
+
+    async def _ended(self, tx: Transaction, attempt_id: UUID, outcome: Outcome) -> None:
+        """Note nothing, as above."""
+
+    async def _complete(self, tx: Transaction, lease: Lease[Picture], made: str) -> Picture:
+        return await tx.pictures.complete(lease, made)
+
+    async def _tell(self, tx: Transaction, task: Picture) -> None:
+        await tx.outbox.add(*picture_outcome(task))

@@ -16,6 +16,8 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """How long the folder of an attempt stays after the attempt ended without completing its job, in seconds."""
     retired_grace_seconds: float = 25 * 3600
     """How long a retired folder stays, in seconds: longer than a playback that began with it can go on."""
+    replaced_grace_seconds: float = 3600
+    """How long the images of a replaced picture stay, in seconds: pages that name them are still open."""
     sweep_seconds: float = 60
     """How often folders are removed, in seconds."""
 
@@ -33,20 +35,22 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     longest_master_seconds: int = 7200
     """Music in a master, at most."""
     encoder_memory_bytes: int = 512 << 20
-    """Memory that one FFmpeg may touch, in bytes."""
+    """Memory that one FFmpeg may touch for a master, in bytes."""
+    picture_memory_bytes: int = 1 << 30
+    """Memory that one FFmpeg may touch for a picture, in bytes: it holds every pixel several times."""
     lease_seconds: float = 10.0
-    """How long a silent worker keeps its job, in seconds."""
+    """How long a silent worker keeps its task, in seconds."""
     heartbeat_seconds: float = 2.5
     """How often a worker prolongs its lease, in seconds."""
     poll_seconds: float = 0.5
-    """How often an idle worker looks for a job, in seconds; a nudge makes it look at once."""
+    """How often an idle worker looks for a task, in seconds; a nudge makes it look at once."""
     tries: int = 5
-    """How often a job is tried."""
+    """How often a task is tried."""
     worker_deaths: int = 3
-    """How many workers may fall silent over a job before it is given up."""
+    """How many workers may fall silent over a task before it is given up."""
     retry_seconds: float = 2.0
     """Pause after the first try, in seconds; it doubles with each further one."""
     longest_retry_seconds: float = 60.0
     """Longest pause between tries, in seconds."""
     drain_seconds: float = 10.0
-    """How long a job may go on after SIGTERM before it is given back, in seconds."""
+    """How long a task may go on after SIGTERM before it is given back, in seconds."""

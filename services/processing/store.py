@@ -1,21 +1,35 @@
 """Every SQL statement of the processing context. Only the database's clock counts."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select, update
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.db import Database, UnitsOfWork
 from services.common.outbox import Outbox
 from services.common.pages import Page, PageRequest
-from services.processing.domain import Failure, Job, Lease, LeaseLostError, Master, Outcome, Status
-from services.processing.tables import attempts, outbox, processing_jobs, retired_folders
+from services.processing.domain import (
+    AnyTask,
+    Failure,
+    Job,
+    Lease,
+    LeaseLostError,
+    Master,
+    Outcome,
+    Picture,
+    Source,
+    Status,
+    Task,
+)
+from services.processing.tables import attempts, outbox, pictures, processing_jobs, retired_folders
 
 MASTER = tuple(Master.__dataclass_fields__)
+TASK = tuple(Task.__dataclass_fields__)
 
 
 class Store(UnitsOfWork["Transaction"]):
@@ -32,27 +46,111 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         """Work on `connection`."""
         self.jobs = Jobs(connection)
+        self.pictures = Pictures(connection)
         self.attempts = Attempts(connection)
         self.retired_folders = RetiredFolders(connection)
         self.outbox = Outbox(connection, outbox)
 
 
-class Jobs:
-    """The work queue."""
+class Tasks(ABC, Generic[AnyTask]):
+    """A work queue: rows that say who may write them, until when, and how often they were tried."""
+
+    _table: Table
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work on `connection`."""
         self._connection = connection
 
+    @staticmethod
+    @abstractmethod
+    def _read(row: Row[Any]) -> AnyTask:
+        """Read a task from its row."""
+
+    async def find(self, task_id: UUID) -> AnyTask | None:
+        """Find a task."""
+        return await self._one(select(self._table).where(self._table.c.id == task_id))
+
+    async def find_silent_for_update(self) -> Lease[AnyTask] | None:
+        """Find and lock a task whose lease is over, unless another transaction has it."""
+        columns = self._table.c
+        silent = (columns.status == Status.PROCESSING, columns.lease_until < func.now())
+        task = await self._one(self._first_free(columns.lease_until).where(*silent))
+        return Lease(task, task.attempt_id) if task and task.attempt_id else None
+
+    async def find_due_for_update(self) -> AnyTask | None:
+        """Find and lock the task that has waited longest, unless another transaction has it."""
+        columns = self._table.c
+        due = (columns.status == Status.PENDING, columns.next_try_at <= func.now())
+        return await self._one(self._first_free(columns.next_try_at).where(*due))
+
+    async def lease(self, task: Task, attempt_id: UUID, worker_pod: str, seconds: float) -> AnyTask:
+        """Give a task that this transaction has locked to a new attempt; its counter rises before the work."""
+        values = {
+            "status": Status.PROCESSING,
+            "attempt": task.attempt + 1,
+            "attempt_id": attempt_id,
+            "worker_pod": worker_pod,
+            "worker_deaths": task.worker_deaths,
+            "lease_until": _from_now(seconds),
+            "stage": None,
+            "percent": 0,
+        }
+        return await self._change(values, self._table.c.id == task.id)
+
+    async def prolong(self, lease: Lease[AnyTask], seconds: float, stage: str, percent: int) -> None:
+        """Keep a lease alive and write down how far the work is. Raises LeaseLostError."""
+        await self._change({"lease_until": _from_now(seconds), "stage": stage, "percent": percent}, *self._held(lease))
+
+    async def fail(self, lease: Lease[AnyTask], failure: Failure) -> AnyTask:
+        """End a task for good. Raises LeaseLostError."""
+        values = {"status": Status.FAILED} | _told(failure)
+        return await self._change(values | _NOTHING_LEFT, *self._held(lease))
+
+    async def postpone(self, lease: Lease[AnyTask], seconds: float, failure: Failure) -> None:
+        """Let a task wait for its next try. Raises LeaseLostError."""
+        values = {"status": Status.PENDING, "next_try_at": _from_now(seconds), "error_log": failure.bounded_log}
+        await self._change(values | _NOTHING_LEFT, *self._held(lease))
+
+    async def release(self, lease: Lease[AnyTask], seconds: float) -> None:
+        """Give a task back as if it had not been tried. Raises LeaseLostError."""
+        values = {"status": Status.PENDING, "next_try_at": _from_now(seconds), "attempt": lease.task.attempt - 1}
+        await self._change(values | _NOTHING_LEFT, *self._held(lease))
+
+    async def _complete(self, lease: Lease[AnyTask], **made: Any) -> AnyTask:  # noqa: ANN401 (columns are of any type)
+        values = {"status": Status.COMPLETED, "percent": 100, "error_log": None, **made}
+        return await self._change(values | _NOTHING_LEFT, *self._held(lease))
+
+    async def _add(self, **values: Any) -> bool:  # noqa: ANN401 (as above)
+        added = insert(self._table).values(status=Status.PENDING, **values).on_conflict_do_nothing()
+        return (await self._connection.execute(added.returning(self._table.c.id))).first() is not None
+
+    async def _change(self, values: dict[str, Any], *where: ColumnElement[bool]) -> AnyTask:
+        changed = update(self._table).where(*where).values(**values, updated_at=func.now())
+        task = await self._one(changed.returning(self._table))
+        if task is None:
+            raise LeaseLostError
+        return task
+
+    async def _one(self, statement: Any) -> AnyTask | None:  # noqa: ANN401 (a select or an update with its rows)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return self._read(row) if row else None
+
+    def _first_free(self, order: Column[datetime]) -> Select[Any]:
+        return select(self._table).order_by(order).limit(1).with_for_update(skip_locked=True)
+
+    def _held(self, lease: Lease[AnyTask]) -> tuple[ColumnElement[bool], ...]:
+        """Match the task that an attempt holds. By status alone a woken zombie would end the next attempt's work."""
+        return (self._table.c.attempt_id == lease.attempt_id, self._table.c.status == Status.PROCESSING)
+
+
+class Jobs(Tasks[Job]):
+    """The queue of masters."""
+
+    _table = processing_jobs
+
     async def add(self, job_id: UUID, master: Master) -> bool:
         """Take a job in; answers whether it was new."""
-        values = {"id": job_id, "status": Status.PENDING} | {name: getattr(master, name) for name in MASTER}
-        added = insert(processing_jobs).values(**values).on_conflict_do_nothing().returning(processing_jobs.c.id)
-        return (await self._connection.execute(added)).first() is not None
-
-    async def find(self, job_id: UUID) -> Job | None:
-        """Find a job."""
-        return await self._one(select(processing_jobs).where(processing_jobs.c.id == job_id))
+        return await self._add(id=job_id, **vars(master))
 
     async def list(
         self, artists: Collection[UUID] | None, track: UUID | None, status: Status | None, request: PageRequest
@@ -71,69 +169,54 @@ class Jobs:
         statement = statement.order_by(columns.created_at.desc(), columns.id.desc()).limit(request.limit)
         rows = (await self._connection.execute(statement)).all()
         page = request.page(rows, lambda row: (row.created_at.isoformat(), row.id))
-        return Page([_job(row) for row in page.rows], page.next_token)
+        return Page([self._read(row) for row in page.rows], page.next_token)
 
-    async def find_silent_for_update(self) -> Lease | None:
-        """Find and lock a job whose lease is over, unless another transaction has it."""
-        columns = processing_jobs.c
-        silent = (columns.status == Status.PROCESSING, columns.lease_until < func.now())
-        job = await self._one(_first_free(columns.lease_until).where(*silent))
-        return Lease(job, job.attempt_id) if job and job.attempt_id else None
-
-    async def find_due_for_update(self) -> Job | None:
-        """Find and lock the job that has waited longest, unless another transaction has it."""
-        columns = processing_jobs.c
-        due = (columns.status == Status.PENDING, columns.next_try_at <= func.now())
-        return await self._one(_first_free(columns.next_try_at).where(*due))
-
-    async def lease(self, job: Job, attempt_id: UUID, worker_pod: str, seconds: float) -> Job:
-        """Give a job that this transaction has locked to a new attempt; its counter rises before the work."""
-        values = {
-            "status": Status.PROCESSING,
-            "attempt": job.attempt + 1,
-            "attempt_id": attempt_id,
-            "worker_pod": worker_pod,
-            "worker_deaths": job.worker_deaths,
-            "lease_until": _from_now(seconds),
-            "stage": None,
-            "percent": 0,
-        }
-        return await self._change(values, processing_jobs.c.id == job.id)
-
-    async def prolong(self, lease: Lease, seconds: float, stage: str, percent: int) -> None:
-        """Keep a lease alive and tell how far the work is. Raises LeaseLostError."""
-        await self._change({"lease_until": _from_now(seconds), "stage": stage, "percent": percent}, *_held(lease))
-
-    async def complete(self, lease: Lease, facts: bytes) -> Job:
+    async def complete(self, lease: Lease[Job], facts: bytes) -> Job:
         """End a job well. Raises LeaseLostError."""
-        values = {"status": Status.COMPLETED, "folder": lease.folder, "facts": facts, "percent": 100, "error_log": None}
-        return await self._change(values | _NOTHING_LEFT, *_held(lease))
+        return await self._complete(lease, folder=lease.folder, facts=facts)
 
-    async def fail(self, lease: Lease, failure: Failure) -> Job:
-        """End a job for good. Raises LeaseLostError."""
-        values = {"status": Status.FAILED} | _told(failure) | _NOTHING_LEFT
-        return await self._change(values, *_held(lease))
+    @staticmethod
+    def _read(row: Row[Any]) -> Job:
+        master = Master(**{name: getattr(row, name) for name in MASTER})
+        return Job(**_task(row), master=master, folder=row.folder, facts=row.facts)
 
-    async def postpone(self, lease: Lease, seconds: float, failure: Failure) -> None:
-        """Let a job wait for its next try. Raises LeaseLostError."""
-        values = {"status": Status.PENDING, "next_try_at": _from_now(seconds), "error_log": failure.bounded_log}
-        await self._change(values | _NOTHING_LEFT, *_held(lease))
 
-    async def release(self, lease: Lease, seconds: float) -> None:
-        """Give a job back as if it had not been tried. Raises LeaseLostError."""
-        values = {"status": Status.PENDING, "next_try_at": _from_now(seconds), "attempt": lease.job.attempt - 1}
-        await self._change(values | _NOTHING_LEFT, *_held(lease))
+class Pictures(Tasks[Picture]):
+    """The queue of pictures, and what became of them: their images are public until they are retired."""
 
-    async def _change(self, values: dict[str, Any], *where: ColumnElement[bool]) -> Job:
-        changed = update(processing_jobs).where(*where).values(**values, updated_at=func.now())
-        job = await self._one(changed.returning(processing_jobs))
-        if job is None:
-            raise LeaseLostError
-        return job
+    _table = pictures
 
-    async def _one(self, statement: Any) -> Job | None:  # noqa: ANN401 (a select or an update with its rows)
-        row = (await self._connection.execute(statement)).one_or_none()
-        return _job(row) if row else None
+    async def add(self, picture_id: UUID, source: Source) -> bool:
+        """Take a picture in; answers whether it was new."""
+        values = {"source_bucket": source.source_bucket, "source_key": source.source_key}
+        return await self._add(id=picture_id, size_bytes=source.size_bytes, **values)
+
+    async def complete(self, lease: Lease[Picture], blur_hash: str) -> Picture:
+        """End a picture well. Raises LeaseLostError."""
+        return await self._complete(lease, blur_hash=blur_hash)
+
+    async def retire(self, picture_id: UUID) -> bool:
+        """Note that a picture is not shown any more; answers whether it is known. Noting it again changes nothing."""
+        moment = func.coalesce(pictures.c.retired_at, func.now())
+        noted = update(pictures).where(pictures.c.id == picture_id).values(retired_at=moment)
+        return (await self._connection.execute(noted)).rowcount > 0
+
+    async def garbage(self, grace_seconds: float, limit: int) -> list[str]:
+        """List folders of pictures that were retired, or have failed, more than `grace_seconds` ago."""
+        columns, past = pictures.c, _from_now(-grace_seconds)
+        useless = or_(columns.retired_at < past, and_(columns.status == Status.FAILED, columns.updated_at < past))
+        statement = select(columns.id).where(useless, columns.removed_at.is_(None)).order_by(columns.updated_at)
+        return [str(picture_id) for picture_id in (await self._connection.execute(statement.limit(limit))).scalars()]
+
+    async def removed(self, folder: str) -> None:
+        """Note that a folder is gone."""
+        gone = update(pictures).where(pictures.c.id == UUID(folder)).values(removed_at=func.now())
+        await self._connection.execute(gone)
+
+    @staticmethod
+    def _read(row: Row[Any]) -> Picture:
+        source = Source(row.source_bucket, row.source_key, row.size_bytes, sha256=None)
+        return Picture(**_task(row), source=source, blur_hash=row.blur_hash)
 
 
 class Attempts:
@@ -143,11 +226,11 @@ class Attempts:
         """Work on `connection`."""
         self._connection = connection
 
-    async def start(self, lease: Lease, worker_pod: str) -> None:
+    async def start(self, lease: Lease[Job], worker_pod: str) -> None:
         """Note an attempt."""
         values = {
             "attempt_id": lease.attempt_id,
-            "job_id": lease.job.id,
+            "job_id": lease.task.id,
             "folder": lease.folder,
             "worker_pod": worker_pod,
         }
@@ -192,20 +275,11 @@ class RetiredFolders:
 
 
 _NOTHING_LEFT = {"lease_until": None, "stage": None}
-"""What a job does not have while nobody works on it. Its attempt_id stays: it says whose result stands there."""
+"""What a task does not have while nobody works on it. Its attempt_id stays: it says whose result stands there."""
 
 
 def _told(failure: Failure) -> dict[str, Any]:
     return {"reason": failure.reason, "message": failure.message, "error_log": failure.bounded_log}
-
-
-def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
-    """Match the job that an attempt holds. The status alone would let a woken zombie end the next attempt's work."""
-    return (processing_jobs.c.attempt_id == lease.attempt_id, processing_jobs.c.status == Status.PROCESSING)
-
-
-def _first_free(order: Column[datetime]) -> Select[Any]:
-    return select(processing_jobs).order_by(order).limit(1).with_for_update(skip_locked=True)
 
 
 def _from_now(seconds: float) -> ColumnElement[datetime]:
@@ -229,21 +303,5 @@ async def _removed(connection: AsyncConnection, table: Table, folder: str) -> No
     await connection.execute(update(table).where(table.c.folder == folder).values(removed_at=func.now()))
 
 
-def _job(row: Row[Any]) -> Job:
-    return Job(
-        id=row.id,
-        master=Master(**{name: getattr(row, name) for name in MASTER}),
-        status=Status(row.status),
-        stage=row.stage,
-        percent=row.percent,
-        attempt=row.attempt,
-        attempt_id=row.attempt_id,
-        worker_deaths=row.worker_deaths,
-        reason=row.reason,
-        message=row.message,
-        error_log=row.error_log,
-        folder=row.folder,
-        facts=row.facts,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+def _task(row: Row[Any]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in TASK} | {"status": Status(row.status)}

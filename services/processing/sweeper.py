@@ -1,32 +1,43 @@
-"""Removes folders from the object store: of attempts that were fenced off here, and those that the catalog retired.
+"""Removes folders from the object store: of attempts that were fenced off here, and what the catalog retired.
 
 Nothing else is ever removed, whatever a listing shows, and only after a grace that outlives every media token.
 """
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
+from services.common import images
 from services.common.storage import Storage
-from services.processing.store import Attempts, RetiredFolders, Store
+from services.processing.store import Attempts, Pictures, RetiredFolders, Store
 
 BATCH = 100
 
 log = structlog.get_logger("sweeper")
 
 
-class Sweeper:
-    """Sweeps one bucket. Several sweepers do no harm: removing is repeatable."""
+@dataclass(frozen=True)
+class Graces:
+    """How long folders stay after their end, in seconds."""
 
-    def __init__(
-        self, store: Store, storage: Storage, bucket: str, abandoned_grace: float, retired_grace: float
-    ) -> None:
-        """Remove folders from `bucket` after their graces, in seconds."""
+    abandoned: float
+    """Of an attempt that did not complete its job."""
+    retired: float
+    """Of a master that is not played any more."""
+    replaced: float
+    """Of a picture that is not shown any more."""
+
+
+class Sweeper:
+    """Sweeps two buckets. Several sweepers do no harm: removing is repeatable."""
+
+    def __init__(self, store: Store, storage: Storage, audio_bucket: str, graces: Graces) -> None:
+        """Remove folders after their graces."""
         self._store = store
         self._storage = storage
-        self._bucket = bucket
-        self._abandoned_grace = abandoned_grace
-        self._retired_grace = retired_grace
+        self._audio_bucket = audio_bucket
+        self._graces = graces
 
     async def run(self, every_seconds: float) -> None:
         """Sweep until cancelled. An outage of the database or of the store only delays."""
@@ -40,19 +51,19 @@ class Sweeper:
     async def sweep(self) -> None:
         """Remove the folders whose time has come."""
         async with self._store.read() as tx:
-            abandoned = await tx.attempts.garbage(self._abandoned_grace, BATCH)
-            retired = await tx.retired_folders.garbage(self._retired_grace, BATCH)
-            await self._remove(tx.attempts, abandoned)
-            await self._remove(tx.retired_folders, retired)
+            await self._remove(tx.attempts, self._audio_bucket, self._graces.abandoned)
+            await self._remove(tx.retired_folders, self._audio_bucket, self._graces.retired)
+            await self._remove(tx.pictures, images.BUCKET, self._graces.replaced)
 
-    async def _remove(self, origin: Attempts | RetiredFolders, folders: list[str]) -> None:
-        for folder in folders:
-            await self._empty(f"{folder}/")
+    async def _remove(self, origin: Attempts | RetiredFolders | Pictures, bucket: str, grace_seconds: float) -> None:
+        for folder in await origin.garbage(grace_seconds, BATCH):
+            await self._empty(bucket, f"{folder}/")
             await origin.removed(folder)
-            log.info("folder_removed", folder=folder)
+            log.info("folder_removed", bucket=bucket, folder=folder)
 
-    async def _empty(self, prefix: str) -> None:
-        for key, upload_id in await self._storage.open_uploads(self._bucket, prefix):
-            await self._storage.abort_multipart(self._bucket, key, upload_id)
-        for key in await self._storage.keys(self._bucket, prefix):
-            await self._storage.remove(self._bucket, key)
+    async def _empty(self, bucket: str, prefix: str) -> None:
+        if bucket == self._audio_bucket:  # images are written at once, never in parts
+            for key, upload_id in await self._storage.open_uploads(bucket, prefix):
+                await self._storage.abort_multipart(bucket, key, upload_id)
+        for key in await self._storage.keys(bucket, prefix):
+            await self._storage.remove(bucket, key)

@@ -1,7 +1,7 @@
 """Tables of `processing_db`. The seed's columns are as the design gives them, times with their zone; the rest is added.
 
-`processing_jobs` is the one work queue: a job is due when it is PENDING and its time has come, or PROCESSING and its
-lease is over.
+`processing_jobs` is the work queue of masters and `pictures` that of pictures: a row is due when it is PENDING and its
+time has come, or PROCESSING and its lease is over.
 """
 
 from sqlalchemy import (
@@ -71,8 +71,46 @@ Index("ix_processing_jobs_newest", processing_jobs.c.created_at, processing_jobs
 Index("ix_processing_jobs_track", processing_jobs.c.track_id, processing_jobs.c.created_at, processing_jobs.c.id)
 Index("ix_processing_jobs_artist", processing_jobs.c.artist_id, processing_jobs.c.created_at, processing_jobs.c.id)
 
-# Each lease makes an attempt with a folder of its own. The folders of attempts that ended without completing their job
-# are the only ones, beside retired ones, that may be removed.
+# All of it added: pictures and the making of their sizes. The id is that of the artwork and names the folder of images.
+pictures = Table(
+    "pictures",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("source_bucket", String(100), nullable=False),
+    Column("source_key", String(255), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("worker_pod", String(100)),
+    tables.moment("created_at"),
+    tables.moment("updated_at"),
+    # How far the work is.
+    Column("stage", String(20)),
+    Column("percent", Integer, nullable=False, server_default=text("0")),
+    # Who may write, until when, and how often it was tried.
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("attempt_id", Uuid),
+    Column("lease_until", DateTime(timezone=True)),
+    tables.moment("next_try_at"),
+    Column("worker_deaths", Integer, nullable=False, server_default=text("0")),
+    # How it ended.
+    Column("reason", String(64)),
+    Column("message", String(1000)),
+    Column("error_log", Text),
+    Column("blur_hash", String(100)),
+    # When it was replaced by a newer one, and when nothing of it was left in the object store.
+    Column("retired_at", DateTime(timezone=True)),
+    Column("removed_at", DateTime(timezone=True)),
+)
+Index("ix_pictures_due", pictures.c.next_try_at, postgresql_where=pictures.c.status == text("'PENDING'"))
+Index("ix_pictures_leased", pictures.c.lease_until, postgresql_where=pictures.c.status == text("'PROCESSING'"))
+Index(
+    "ix_pictures_garbage",
+    pictures.c.updated_at,
+    postgresql_where=text("(retired_at IS NOT NULL OR status = 'FAILED') AND removed_at IS NULL"),
+)
+
+# Each lease of a job makes an attempt with a folder of its own. The folders of attempts that ended without completing
+# their job are the only ones, beside retired ones, that may be removed.
 attempts = Table(
     "attempts",
     METADATA,
@@ -104,4 +142,5 @@ retired_folders = Table(
 Index("ix_retired_folders_garbage", retired_folders.c.retired_at, postgresql_where=text("removed_at IS NULL"))
 
 outbox = tables.outbox(METADATA)
+ended_sessions = tables.ended_sessions(METADATA)
 dead_events = tables.dead_events(METADATA)

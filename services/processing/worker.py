@@ -1,7 +1,7 @@
-"""A worker: `python -m services.processing.worker` takes one job at a time and turns its master into HLS.
+"""A worker: `python -m services.processing.worker` takes one task at a time, a picture before a master.
 
-It has no listeners. SIGTERM lets the running job end within the grace or gives it back; whatever else ends a worker,
-its lease runs out and another one takes the job over.
+It has no listeners. SIGTERM lets the running task end within the grace or gives it back; whatever else ends a worker,
+its lease runs out and another one takes the task over.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ import os
 import signal
 import socket
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 
@@ -21,17 +21,18 @@ from services.common import status, telemetry
 from services.common.db import Database
 from services.common.settings import load
 from services.common.storage import Storage
-from services.processing import domain, masters, scratch
-from services.processing.domain import Failure, Lease, LeaseLostError, Patience, RefusedError
-from services.processing.events import audio_facts, hear_nudges
+from services.processing import domain, scratch
+from services.processing.domain import Failure, Lease, LeaseLostError, Patience, RefusedError, Task
+from services.processing.events import hear_nudges
 from services.processing.ffmpeg import Ffmpeg
-from services.processing.media.facts import Facts, Limits, Stage
-from services.processing.media.pipeline import transcode
+from services.processing.media.facts import Stage
 from services.processing.media.refusals import MESSAGES, Reason, TranscodeError
-from services.processing.object_sink import ObjectSink
-from services.processing.queue import Queue
+from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import WorkerSettings
 from services.processing.store import Store
+from services.processing.trades import Pictures, Songs, Trade
+
+AnyTrade = Trade[Any, Any]
 
 DOWNLOADING = "DOWNLOADING"
 REPORT_SECONDS = 1.0
@@ -44,11 +45,11 @@ log = structlog.get_logger("worker")
 
 
 class LeavingError(Exception):
-    """The worker has to end before its job did."""
+    """The worker has to end before its task did."""
 
 
 class Progress:
-    """How far the running job is."""
+    """How far the running task is."""
 
     def __init__(self) -> None:
         self.stage = DOWNLOADING
@@ -69,37 +70,40 @@ class Progress:
 
 
 class Worker:
-    """Works on the jobs of one queue until it is told to stop."""
+    """Works in several trades until it is told to stop."""
 
-    def __init__(self, queue: Queue, storage: Storage, ffmpeg: Ffmpeg, folder: Path, settings: WorkerSettings) -> None:
-        """Keep masters in `folder` while they are read."""
+    def __init__(self, trades: Sequence[AnyTrade], folder: Path, settings: WorkerSettings) -> None:
+        """Look for work in the order of `trades`; keep files in `folder` while they are read."""
         self.woken = asyncio.Event()
-        """Set it to make an idle worker look for a job at once."""
-        self._queue = queue
-        self._storage = storage
-        self._ffmpeg = ffmpeg
+        """Set it to make an idle worker look for a task at once."""
+        self._trades = trades
         self._folder = folder
         self._settings = settings
-        self._limits = Limits(max_seconds=settings.longest_master_seconds, memory_bytes=settings.encoder_memory_bytes)
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Take no further job; end the running one within the grace, or give it back."""
+        """Take no further task; end the running one within the grace, or give it back."""
         self._stopping.set()
         self.woken.set()
 
     async def run(self) -> None:
         """Work until stopped."""
         while not self._stopping.is_set():
-            lease = await self._take()
-            if lease:
-                await self._attend(lease)
-            else:
+            if not await self._work_once():
                 await self._rest()
 
-    async def _take(self) -> Lease | None:
+    async def _work_once(self) -> bool:
+        """Do the first task that there is; answers whether there was one."""
+        for trade in self._trades:
+            lease = await self._take(trade)
+            if lease:
+                await self._attend(trade, lease)
+                return True
+        return False
+
+    async def _take(self, trade: AnyTrade) -> Lease[Task] | None:
         try:
-            return await self._queue.take()
+            return await trade.queue.take()
         except Exception as error:
             if not _is_passing(error):
                 raise
@@ -112,43 +116,42 @@ class Worker:
                 await self.woken.wait()
         self.woken.clear()
 
-    async def _attend(self, lease: Lease) -> None:
-        """Work on a job and write down how it ended."""
-        job, attempt = str(lease.job.id), lease.job.attempt
-        log.info("job_taken", job=job, attempt=attempt)
+    async def _attend(self, trade: AnyTrade, lease: Lease[Task]) -> None:
+        """Work on a task and write down how it ended."""
+        task, attempt = str(lease.task.id), lease.task.attempt
+        log.info("task_taken", task=task, attempt=attempt, trade=type(trade).__name__)
         try:
-            await self._settle(lease)
+            await self._settle(trade, lease)
         except LeaseLostError:
-            log.warning("lease_lost", job=job, attempt=attempt)
+            log.warning("lease_lost", task=task, attempt=attempt)
 
-    async def _settle(self, lease: Lease) -> None:
-        job = str(lease.job.id)
+    async def _settle(self, trade: AnyTrade, lease: Lease[Task]) -> None:
+        task = str(lease.task.id)
         try:
-            facts = await self._guarded(lease)
+            made = await self._guarded(trade, lease)
         except LeaseLostError:
             raise
         except LeavingError:
-            log.info("job_released", job=job)
-            await _persist(lambda: self._queue.release(lease))
+            log.info("task_released", task=task)
+            await _persist(lambda: trade.queue.release(lease))
         except ConnectionError as error:
-            # Not the master's fault: an outage of the object store must not use its tries up.
-            log.warning("store_unreachable", job=job, error=str(error))
-            await _persist(lambda: self._queue.release(lease, self._settings.retry_seconds))
-        except Exception as error:  # noqa: BLE001 (whatever failed, the job has to learn of it)
+            # Not the file's fault: an outage of the object store must not use its tries up.
+            log.warning("store_unreachable", task=task, error=str(error))
+            await _persist(lambda: trade.queue.release(lease, self._settings.retry_seconds))
+        except Exception as error:  # noqa: BLE001 (whatever failed, the task has to learn of it)
             failure = _failure(error)
-            log.warning("attempt_failed", job=job, reason=failure.reason, transient=failure.transient)
-            await _persist(lambda: self._queue.fail(lease, failure))
+            log.warning("attempt_failed", task=task, reason=failure.reason, transient=failure.transient)
+            await _persist(lambda: trade.queue.fail(lease, failure))
         else:
-            await _persist(lambda: self._queue.complete(lease, audio_facts(facts)))
-            log.info("job_completed", job=job, seconds=round(facts.duration_seconds, 3))
+            await _persist(lambda: trade.queue.complete(lease, made))
+            log.info("task_completed", task=task)
 
-    async def _guarded(self, lease: Lease) -> Facts:
+    async def _guarded(self, trade: AnyTrade, lease: Lease[Task]) -> Any:  # noqa: ANN401 (the trade's own)
         """Work while the lease is ours and nobody wants us to leave. Raises LeaseLostError or LeavingError."""
         progress = Progress()
-        work = asyncio.create_task(self._work(lease, progress))
-        tasks: list[asyncio.Task[Facts]] = [
-            work,
-            asyncio.create_task(self._keep(lease, progress)),
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._work(trade, lease, progress)),
+            asyncio.create_task(self._keep(trade, lease, progress)),
             asyncio.create_task(self._leave()),
         ]
         try:
@@ -159,24 +162,21 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, lease: Lease, progress: Progress) -> Facts:
+    async def _work(self, trade: AnyTrade, lease: Lease[Task], progress: Progress) -> Any:  # noqa: ANN401 (as above)
         with TemporaryDirectory(dir=self._folder) as folder:
-            master = Path(folder) / "master"
-            await masters.fetch(self._storage, lease.job.master, master)
-            sink = ObjectSink(self._storage, self._settings.audio_bucket, lease.folder)
-            return await transcode(master, sink, self._ffmpeg, self._limits, progress.report)
+            return await trade.work(lease, Path(folder), progress.report)
 
-    async def _keep(self, lease: Lease, progress: Progress) -> NoReturn:
+    async def _keep(self, trade: AnyTrade, lease: Lease[Task], progress: Progress) -> NoReturn:
         """Prolong the lease at every heartbeat, and sooner when there is news, but not too often."""
         heartbeat = self._settings.heartbeat_seconds
         least = min(REPORT_SECONDS, heartbeat / 2)
         while True:
             await progress.changed(heartbeat - least)
-            await _persist(lambda: self._queue.prolong(lease, progress.stage, progress.percent))
+            await _persist(lambda: trade.queue.prolong(lease, progress.stage, progress.percent))
             await asyncio.sleep(least)
 
     async def _leave(self) -> NoReturn:
-        """End when a job that is still running has to be given back."""
+        """End when a task that is still running has to be given back."""
         await self._stopping.wait()
         await asyncio.sleep(self._settings.drain_seconds)
         raise LeavingError
@@ -213,10 +213,12 @@ async def main(settings: WorkerSettings) -> None:
     database = Database(settings)
     patience = Patience(settings.tries, settings.worker_deaths, settings.retry_seconds, settings.longest_retry_seconds)
     worker_pod = f"{socket.gethostname()[: POD_LENGTH - 12]}-{os.getpid()}"
-    queue = Queue(Store(database), worker_pod, patience, settings.lease_seconds)
-    ffmpeg = await Ffmpeg.find(settings.ffmpeg)
+    store, storage, ffmpeg = Store(database), Storage(settings), await Ffmpeg.find(settings.ffmpeg)
+    songs = Songs(JobQueue(store, worker_pod, patience, settings.lease_seconds), storage, ffmpeg, settings)
+    pictures = Pictures(PictureQueue(store, worker_pod, patience, settings.lease_seconds), storage, ffmpeg, settings)
     with scratch.folder(settings.scratch_dir) as folder:
-        worker = Worker(queue, Storage(settings), ffmpeg, folder, settings)
+        # Pictures are short, and somebody is looking at the place where one will be.
+        worker = Worker([pictures, songs], folder, settings)
         for received in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(received, worker.stop)
         async with asyncio.TaskGroup() as tasks:

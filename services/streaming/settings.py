@@ -2,14 +2,16 @@
 
 from pydantic import SecretStr
 
-from services.common.settings import ServiceSettings
+from services.common.settings import NatsSettings, ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, NatsSettings):
     """What the streaming service needs beside what every service needs."""
 
     key_encryption_secret: SecretStr
     """Fernet key that seals the signing keys in the database."""
+    key_days: float = 30
+    """Days for which a key signs media tokens."""
     catalog_internal: str
     """host:port of the catalog service's internal listener, which decides what may be heard."""
     media_token_seconds: int = 600

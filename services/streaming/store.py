@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,15 @@ from services.common.db import Database, UnitsOfWork
 from services.common.pages import Page, PageRequest
 from services.common.requests import Requests
 from services.streaming.domain import Clock, Credit, NewPlayback, Play, Playback, Report, Stretch
-from services.streaming.tables import CLOSED, OPEN, listeners, playback_history, playbacks, request_ids
+from services.streaming.tables import (
+    CLOSED,
+    OPEN,
+    erased_listeners,
+    listeners,
+    playback_history,
+    playbacks,
+    request_ids,
+)
 
 BATCH = 500
 
@@ -41,6 +49,14 @@ class Transaction:
         """Answer the database's clock."""
         moment: datetime = (await self._connection.execute(select(func.now()))).scalar_one()
         return moment
+
+    async def erase(self, user_id: UUID) -> None:
+        """Take a person out of everything; what was heard stays, under a name that belongs to nobody."""
+        await self.playbacks.close_of(user_id)
+        await self.history.erase(user_id)
+        await self.playbacks.remove_of(user_id)
+        await self.listeners.remove(user_id)
+        await self._connection.execute(delete(request_ids).where(request_ids.c.caller == str(user_id)))
 
 
 class Playbacks:
@@ -88,6 +104,14 @@ class Playbacks:
     async def close(self, play_id: UUID) -> None:
         """Close a playback and write it into the history, if it is open."""
         await self._close(playbacks.c.play_id == play_id)
+
+    async def close_of(self, user_id: UUID) -> None:
+        """Close every playback of a user."""
+        await self._close(playbacks.c.user_id == user_id)
+
+    async def remove_of(self, user_id: UUID) -> None:
+        """Remove the playbacks of a user; their plays stay in the history."""
+        await self._connection.execute(delete(playbacks).where(playbacks.c.user_id == user_id))
 
     async def close_silent(self, silence: timedelta) -> int:
         """Close playbacks that were not seen for so long, as their last reports left them; answers how many.
@@ -150,6 +174,28 @@ class Listeners:
             update(listeners).where(listeners.c.user_id == user_id).values(credited_until=credit.credited_until)
         )
 
+    async def remove(self, user_id: UUID) -> None:
+        """Forget the time of a user."""
+        await self._connection.execute(delete(listeners).where(listeners.c.user_id == user_id))
+
+    async def erase_again(self, user_id: UUID) -> None:
+        """Have a person erased once more, when nothing of theirs can arrive any more."""
+        await self._connection.execute(
+            postgresql.insert(erased_listeners).values(user_id=user_id).on_conflict_do_nothing()
+        )
+
+    async def take_erased(self, age: timedelta) -> UUID | None:
+        """Take a person who was erased so long ago; None when there is nobody."""
+        columns = erased_listeners.c
+        chosen = select(columns.user_id).where(columns.erased_at < func.now() - age).limit(1)
+        taken = await self._connection.execute(
+            delete(erased_listeners)
+            .where(columns.user_id.in_(chosen.with_for_update(skip_locked=True)))
+            .returning(columns.user_id)
+        )
+        user_id: UUID | None = taken.scalar_one_or_none()
+        return user_id
+
 
 class History:
     """The listening history, to which is only added."""
@@ -167,6 +213,10 @@ class History:
         rows = await self._connection.execute(statement.order_by(columns.id.desc()).limit(request.limit))
         page = request.page(rows.all(), lambda row: (row.id,))
         return Page([_play(row) for row in page.rows], page.next_token)
+
+    async def erase(self, user_id: UUID) -> None:
+        """Replace a person by a name that belongs to nobody, and drop the addresses they came from."""
+        await self._connection.execute(select(func.erase_listener(user_id, uuid4())))
 
     async def make_room(self) -> None:
         """Make the partitions that will be needed next."""

@@ -7,6 +7,9 @@ import structlog
 
 from services.streaming.store import Store
 
+ERASED_AGAIN_AFTER = timedelta(minutes=1)
+"""Longer than a service takes to refuse the access tokens of a session that has ended."""
+
 log = structlog.get_logger("sweeper")
 
 
@@ -28,10 +31,20 @@ class Sweeper:
             await asyncio.sleep(every_seconds)
 
     async def sweep(self) -> None:
-        """Close what went silent; make the partitions of the history that will be needed next."""
+        """Close what went silent, finish erasures, and make the partitions that the history will need next."""
         async with self._store.begin() as tx:
             closed = await tx.playbacks.close_silent(self._silence)
         if closed:
             log.info("playbacks_timed_out", count=closed)
+        while await self._erase_again():
+            continue
         async with self._store.begin() as tx:
             await tx.history.make_room()
+
+    async def _erase_again(self) -> bool:
+        """Erase one person once more; answers whether there was one."""
+        async with self._store.begin() as tx:
+            user_id = await tx.listeners.take_erased(ERASED_AGAIN_AFTER)
+            if user_id is not None:
+                await tx.erase(user_id)
+        return user_id is not None

@@ -83,5 +83,15 @@ listeners = Table(
     tables.moment("credited_until"),
 )
 
+# People who were erased a moment ago: once more, when nothing of theirs can arrive any more, and the row goes.
+erased_listeners = Table(
+    "erased_listeners",
+    METADATA,
+    Column("user_id", Uuid, primary_key=True),
+    tables.moment("erased_at"),
+)
+
 request_ids = tables.request_ids(METADATA)
 signing_keys = tables.signing_keys(METADATA)
+ended_sessions = tables.ended_sessions(METADATA)
+dead_events = tables.dead_events(METADATA)

@@ -1,33 +1,71 @@
 """Password hashes: Argon2id at OWASP's parameters, off the event loop, with a bound on memory."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from services.common import errors
+from services.common.errors import Violation
 from services.user.domain import composed
-
-HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 Answer = TypeVar("Answer")
 
 
 class Passwords:
-    """Hashes and verifies passwords in a few threads; what does not fit into the queue is refused at once."""
+    """Hashes and verifies passwords in a few threads; who does not fit into the queue is refused at once."""
 
-    def __init__(self, threads: int, queue: int) -> None:
-        """Use `threads` at once (19 MiB each) and let `queue` more wait."""
+    def __init__(self, threads: int, queue: int, hasher: PasswordHasher) -> None:
+        """Use `threads` at once, each with the memory of `hasher`, and let `queue` more wait."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._places = threads + queue
-        self._decoy = HASHER.hash("nobody has this password")
+        self._hasher = hasher
+        self._decoy = hasher.hash("nobody has this password")
+
+    @contextmanager
+    def turn(self) -> Iterator["Turn"]:
+        """Take a place in the queue for as long as the block lasts; refused with OVERLOADED when none is free."""
+        if self._places <= 0:
+            raise errors.ResourceExhausted("OVERLOADED", "Too many people sign in now. Try again.", retry_seconds=2.0)
+        self._places -= 1
+        turn = Turn(self._threads, self._hasher, self._decoy)
+        try:
+            yield turn
+        finally:
+            turn.when_over(self._free)
 
     async def hash(self, password: str) -> str:
         """Hash a new password."""
-        return await self._run(lambda: HASHER.hash(composed(password)))
+        with self.turn() as turn:
+            return await turn.hash(password)
+
+    def is_outdated(self, known_hash: str) -> bool:
+        """Say whether a hash was made with other parameters than those of today."""
+        return self._hasher.check_needs_rehash(known_hash)
+
+    def _free(self) -> None:
+        self._places += 1
+
+
+class Turn:
+    """A place in the queue; whoever holds it has one password hashed at a time."""
+
+    def __init__(self, threads: ThreadPoolExecutor, hasher: PasswordHasher, decoy: str) -> None:
+        """Hash with `hasher` in `threads`; `decoy` is a hash that nobody's password has."""
+        self._threads = threads
+        self._hasher = hasher
+        self._decoy = decoy
+        self._running: asyncio.Future[Any] | None = None
+
+    async def hash(self, password: str) -> str:
+        """Hash a new password."""
+        return await self._run(lambda: self._hasher.hash(composed(password)))
 
     async def verify(self, known_hash: str | None, password: str) -> bool:
         """Compare a password with a hash; without one, for an unknown user, it takes as long and is never right."""
@@ -35,20 +73,38 @@ class Passwords:
 
         def compare() -> bool:
             try:
-                return HASHER.verify(target, composed(password))
-            except VerificationError:
+                return self._hasher.verify(target, composed(password))
+            except (VerificationError, InvalidHashError):
                 return False
 
         return await self._run(compare) and known_hash is not None
 
+    def when_over(self, then: Callable[[], None]) -> None:
+        """Call `then` when the hash has really ended, also when the caller has given up before."""
+        if self._running is None or self._running.done():
+            then()
+        else:
+            self._running.add_done_callback(lambda _: then())
+
     async def _run(self, work: Callable[[], Answer]) -> Answer:
-        if self._places <= 0:
-            raise errors.ResourceExhausted("OVERLOADED", "Too many people sign in now. Try again.", retry_seconds=2.0)
-        self._places -= 1
         running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        # The place is free when the hash has really ended, also when the caller has given up.
-        running.add_done_callback(self._free)
+        self._running = running
         return await asyncio.shield(running)
 
-    def _free(self, _: "asyncio.Future[Answer]") -> None:
-        self._places += 1
+
+def hasher(memory_kib: int, passes: int) -> PasswordHasher:
+    """Describe Argon2id with one lane (OWASP: at least 19 MiB and two passes)."""
+    return PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+
+
+def check_new(password: str, field: str, *personal: str) -> None:
+    """Refuse a password that is tried first: one of the most common, or the account's own address or name."""
+    wanted = composed(password).lower()
+    tried_first = {part.lower() for name in personal for part in (name, name.partition("@")[0])}
+    if wanted in tried_first or wanted in _common():
+        raise errors.InvalidFields(Violation(field, "is one of those that everybody tries first; choose another one"))
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(FREQUENCY_LISTS["passwords"])

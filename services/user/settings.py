@@ -1,15 +1,21 @@
 """Settings of the user service; the only reader of its environment."""
 
+from typing import Literal
+
 from pydantic import SecretStr
 
-from services.common.settings import ServiceSettings
+from services.common.settings import NatsSettings, ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, NatsSettings):
     """What the user service needs beside what every service needs."""
 
+    catalog_internal: str
+    """host:port of the catalog's internal listener, which knows whose artists would be left alone."""
     key_encryption_secret: SecretStr
     """Fernet key that seals the signing keys in the database."""
+    key_days: float = 30
+    """Days for which a key signs access tokens."""
     refresh_secret: SecretStr
     """Secret under which a refresh token determines its successor."""
     access_token_seconds: int = 900
@@ -20,7 +26,25 @@ class Settings(ServiceSettings):
     """Days after which a session ends in any case."""
     expired_token_days: int = 30
     """Days for which an expired refresh token is still known, so that its use is seen as what it is."""
+    trail_days: int = 90
+    """Days for which an account's trail, with its addresses, is kept."""
+    sign_up: Literal["open", "strict"] = "open"
+    """In the strict mode sign-up does not tell whether an address has an account, and an account signs in only after
+    its address was confirmed."""
     password_threads: int = 2
-    """Passwords that are hashed at once; each takes 19 MiB."""
+    """Passwords that are hashed at once; each takes the memory below."""
     password_queue: int = 32
     """Passwords that may wait to be hashed; more are refused at once."""
+    password_memory_kib: int = 19 * 1024
+    """Memory that a hash takes. When this or the next setting rises, hashes are made again at sign-in."""
+    password_passes: int = 2
+    """Passes over that memory."""
+    public_url: str
+    """Where people reach the player; links in mails begin with it."""
+    smtp_host: str
+    smtp_port: int
+    smtp_security: Literal["tls", "starttls", "none"] = "starttls"
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    mail_from: str = "Spotilike <no-reply@spotilike.dev>"
+    """Sender of the mails."""

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -33,6 +34,11 @@ users = Table(
     Column("is_verified", Boolean, server_default=text("false")),
     Column("created_at", DateTime(timezone=True), server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), server_default=func.now()),
+    # Added: an administrator may disable an account.
+    Column("disabled_at", DateTime(timezone=True)),
+    Column("disabled_reason", String(500)),
+    # Added: a password that was checked before another one was set opens nothing.
+    tables.moment("password_set_at"),
 )
 # Addresses and names that differ only in case or in Unicode composition belong to one account.
 Index("uq_users_email_folded", func.lower(func.normalize(users.c.email)), unique=True)
@@ -73,4 +79,64 @@ refresh_tokens = Table(
 Index("ix_refresh_tokens_family", refresh_tokens.c.family_id)
 Index("ix_refresh_tokens_user_id", refresh_tokens.c.user_id)
 
+# The trail that an account leaves. Its owner reads it, and it tells which addresses the owner has come from before.
+account_events = Table(
+    "account_events",
+    METADATA,
+    Column("id", Uuid, primary_key=True, server_default=func.uuidv7()),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("type", String(30), nullable=False),
+    Column("ip_address", INET),
+    Column("device_info", String(255)),
+    Column("session_id", Uuid),
+    tables.moment("created_at"),
+)
+Index("ix_account_events_user_id", account_events.c.user_id, account_events.c.id)
+Index("ix_account_events_created_at", account_events.c.created_at)
+
+# Attempts with a password, counted before the password is looked at; also for accounts that do not exist.
+attempts = Table(
+    "attempts",
+    METADATA,
+    Column("subject", LargeBinary(32), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    tables.moment("last_at"),
+    tables.moment("blocked_until"),
+)
+Index("ix_attempts_last_at", attempts.c.last_at)
+
+# Mails that have to be sent. A row names no secret: links are made when the mail is written.
+mails = Table(
+    "mails",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("kind", String(30), nullable=False),
+    Column("address", String(255), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE")),
+    Column("language", String(2), nullable=False),
+    tables.moment("created_at"),
+    tables.moment("next_try_at"),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("done_at", DateTime(timezone=True)),
+)
+Index("ix_mails_due", mails.c.next_try_at, postgresql_where=mails.c.done_at.is_(None))
+Index("ix_mails_address", func.lower(mails.c.address), mails.c.kind, mails.c.created_at)
+Index("ix_mails_created_at", mails.c.created_at)
+
+# Links in mails, by the hash of what they carry. A link that is used is removed.
+links = Table(
+    "links",
+    METADATA,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("purpose", String(30), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("address", String(255), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+Index("ix_links_user_id", links.c.user_id)
+Index("ix_links_expires_at", links.c.expires_at)
+
 signing_keys = tables.signing_keys(METADATA)
+ended_sessions = tables.ended_sessions(METADATA)
+outbox = tables.outbox(METADATA)
+dead_events = tables.dead_events(METADATA)

@@ -95,14 +95,15 @@ async def test_nobody_may_do_anything_for_an_artist_who_does_not_exist(access, o
     assert not (await access.CheckArtistPermission(request)).allowed
 
 
-async def test_all_artists_of_a_user_are_listed_with_the_permissions(edge, access, studio, sign_up, stranger):
+async def test_all_artists_of_a_user_are_listed_with_the_permissions(edge, catalog, studio, sign_up, stranger):
     """In one answer."""
     account = await sign_up()
     mine = await edge.artist(account)
     await edge.manager(studio.artist, studio.account, account, Manager.UPLOAD, Manager.MANAGE_TEAM)
 
-    answer = await access.ListArtistPermissions(ListArtistPermissionsRequest(user=str(account.id)))
-    none = await access.ListArtistPermissions(ListArtistPermissionsRequest(user=str(stranger.id)))
+    grants_of = catalog.internal(AccessServiceStub, peer="processing").ListArtistPermissions
+    answer = await grants_of(ListArtistPermissionsRequest(user=str(account.id)))
+    none = await grants_of(ListArtistPermissionsRequest(user=str(stranger.id)))
 
     assert {grant.artist: list(grant.permissions) for grant in answer.grants} == {
         mine.split("/")[1]: ["ALL"],

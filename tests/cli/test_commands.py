@@ -17,7 +17,8 @@ from cli.engines.data import ROOT
 from cli.options import Options
 from tests.support.installation import Installation, command, free_port
 
-PARTS = ["postgres", "nats", "seaweedfs", "user", "catalog", "processing", "streaming", "worker-1", "worker-2", "envoy"]
+ENGINES = ["postgres", "nats", "seaweedfs", "mail"]
+PARTS = [*ENGINES, "user", "catalog", "processing", "streaming", "worker-1", "worker-2", "envoy"]
 PATIENCE_SECONDS = 60
 
 

@@ -75,14 +75,17 @@ async def test_a_stranger_cannot_connect_to_nats(engines: Engines):
     [
         ("catalog", "uploads", True),
         ("catalog", "audio", False),
+        ("catalog", "images", False),
         ("processing", "audio", True),
+        ("processing", "images", True),
         ("processing", "uploads", False),
         ("edge", "audio", False),
+        ("edge", "images", False),
         ("edge", "uploads", False),
     ],
 )
 def test_an_object_identity_writes_only_where_it_must(engines: Engines, identity: str, bucket: str, allowed: bool):  # noqa: FBT001 - a column of the table above
-    """Masters are written by the catalog's signature, audio by processing, nothing by the edge."""
+    """Masters are written by the catalog's signature, audio and images by processing, nothing by the edge."""
     keys = engines.s3_credentials(identity)
     client = minio.Minio(engines.s3_endpoint, keys.access_key, keys.secret_key, secure=False, region="us-east-1")
     if allowed:

@@ -98,13 +98,19 @@ def test_every_public_rpc_has_a_path_and_no_internal_one_has(rpc):
 def test_every_rpc_says_who_may_call_it(rpc):
     """The option is whole: its field exists in the request and its permission among the managers' ones."""
     who = rpc.options.Extensions[permission]
+    chosen = [(rule.collection, rule) for rule in who.by_collection] or [("", who)]
 
     assert who.kind != Permission.KIND_UNSPECIFIED
     assert (who.kind == Permission.SERVICE) is rpc.is_internal
-    assert bool(who.field) is (who.kind in (Permission.SELF, Permission.MANAGER))
-    assert bool(who.permission) is (who.kind == Permission.MANAGER)
-    if who.permission:
-        assert who.permission in Manager.Permission.keys()  # noqa: SIM118 (an enum wrapper, not a dict)
+    assert bool(who.field) is (who.kind in (Permission.SELF, Permission.MANAGER, Permission.TARGET))
+    assert bool(who.by_collection) is (who.kind == Permission.TARGET)
+    assert len({collection for collection, _ in chosen}) == len(chosen)
+    for collection, rule in chosen:
+        assert bool(collection) is (who.kind == Permission.TARGET)
+        assert rule is who or rule.kind in (Permission.SELF, Permission.MANAGER)
+        assert bool(rule.permission) is (rule.kind == Permission.MANAGER)
+        if rule.permission:
+            assert rule.permission in Manager.Permission.keys()  # noqa: SIM118 (an enum wrapper, not a dict)
     message = rpc.request
     for part in filter(None, who.field.split(".")):
         assert message is not None

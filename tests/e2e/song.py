@@ -71,6 +71,10 @@ class Listener:
 
     def job(self, name: str) -> Json:
         """Wait until a job has ended."""
+        return self.ended(name)
+
+    def ended(self, name: str) -> Json:
+        """Wait until a job or a picture has ended."""
         return self._until(name, ("COMPLETED", "FAILED"))
 
     def playable(self, track: str) -> Json:

@@ -41,7 +41,7 @@ async def test_a_job_is_leased_to_one_of_many_who_ask_at_once(workshop, job_id):
 
     (lease,) = filter(None, leases)
     job = await workshop.job(job_id)
-    assert (lease.job.id, job.attempt_id) == (job_id, lease.attempt_id)
+    assert (lease.task.id, job.attempt_id) == (job_id, lease.attempt_id)
     assert (job.status, job.attempt) == (Status.PROCESSING, 1)
     assert len(await workshop.attempts(job_id)) == 1
 
@@ -50,7 +50,7 @@ async def test_the_job_that_has_waited_longest_is_taken_first(workshop):
     """First come, first served."""
     waiting = [await workshop.offer_content(b"music") for _ in range(3)]
 
-    assert [(await workshop.take()).job.id for _ in waiting] == waiting
+    assert [(await workshop.take()).task.id for _ in waiting] == waiting
 
 
 async def test_a_lost_lease_writes_nothing_and_tells_nothing(workshop, job_id):
@@ -70,7 +70,7 @@ async def test_a_lost_lease_writes_nothing_and_tells_nothing(workshop, job_id):
         with pytest.raises(LeaseLostError):
             await write()
 
-    assert new.job.attempt == 2
+    assert new.task.attempt == 2
     assert await workshop.job(job_id) == before
     assert await workshop.told(job_id) == []
     assert await workshop.attempts(job_id) == [("test-1", "ABANDONED"), ("test-2", None)]
@@ -117,7 +117,7 @@ async def test_a_passing_failure_is_tried_again_and_the_last_one_is_told(worksho
     queue = workshop.queue(retry_seconds=0.01, longest_retry_seconds=0.01)
     for number in range(1, 6):
         lease = await taken_over(workshop)
-        assert lease.job.attempt == number
+        assert lease.task.attempt == number
         assert await workshop.told(job_id) == []
         await queue.fail(lease, PASSING)
 
@@ -155,7 +155,7 @@ async def test_giving_a_job_back_burns_no_try(workshop, job_id):
     queue = workshop.queue()
     for _ in range(7):
         lease = await workshop.take(queue)
-        assert lease.job.attempt == 1
+        assert lease.task.attempt == 1
         await queue.release(lease)
 
     assert (await workshop.job(job_id)).attempt == 0

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, update
 
 from services.processing.domain import Failure
-from services.processing.sweeper import Sweeper
+from services.processing.sweeper import Graces, Sweeper
 from services.processing.tables import attempts, retired_folders
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
@@ -16,8 +16,8 @@ GRACE = 3600.0
 
 @pytest.fixture
 def sweeper(workshop):
-    """Return a sweeper with a grace of an hour for both kinds of folders."""
-    return Sweeper(workshop.store, workshop.storage, "audio", GRACE, GRACE)
+    """Return a sweeper with a grace of an hour for every kind of folder."""
+    return Sweeper(workshop.store, workshop.storage, "audio", Graces(GRACE, GRACE, GRACE))
 
 
 async def put(workshop, key):

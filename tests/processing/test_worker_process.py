@@ -81,7 +81,7 @@ async def test_a_worker_that_has_to_leave_gives_its_job_back_without_burning_a_t
     assert await workshop.told(job_id) == []
     assert workshop.scratch_files() == []
     lease = await workshop.take()
-    assert (lease.job.id, lease.job.attempt) == (job_id, 1)
+    assert (lease.task.id, lease.task.attempt) == (job_id, 1)
 
 
 async def test_a_worker_that_may_finish_finishes(workshop, long_song):

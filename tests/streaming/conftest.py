@@ -1,27 +1,18 @@
-"""The streaming service of this worker, beside the real user and catalog services."""
+"""Tracks to hear and somebody who hears them."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
-from services.streaming import __main__ as streaming_main
-from services.streaming.settings import Settings
 from spotilike.streaming.v1.history_service_pb2_grpc import HistoryServiceStub
 from spotilike.streaming.v1.playback_service_pb2_grpc import PlaybackServiceStub
 from tests.streaming.listener import Listener
 from tests.streaming.shelf import Shelf
 from tests.support.catalog import Edge
 from tests.support.databases import Databases
-from tests.support.engines import Engines
 from tests.support.rows import Rows, rows_of
-from tests.support.services import RunningService, SignUp, listeners, run
-
-TIMEOUT_SECONDS = 90.0
-
-SettingsOf = Callable[..., Settings]
+from tests.support.services import RunningService, SignUp
 
 
 @pytest.fixture(scope="session")
@@ -45,31 +36,6 @@ def hanging_port() -> Iterator[str]:
     """Return an address that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         yield f"127.0.0.1:{silent.getsockname()[1]}"
-
-
-@pytest.fixture(scope="session")
-async def settings_of(
-    engines: Engines, databases: Databases, user: RunningService, catalog: RunningService
-) -> SettingsOf:
-    """Return a function that makes settings of a streaming service; all of them share keys and database."""
-    values: dict[str, Any] = {
-        **listeners(engines, "streaming"),
-        "database_url": await databases.url("streaming"),
-        "user_internal": user.internal_address,
-        "catalog_internal": catalog.internal_address,
-        "key_encryption_secret": Fernet.generate_key().decode(),
-        "playback_timeout_seconds": TIMEOUT_SECONDS,
-        "sweep_seconds": 0.1,
-    }
-    return lambda **changed: Settings(**values | changed)
-
-
-@pytest.fixture(scope="session")
-async def streaming(engines: Engines, settings_of: SettingsOf) -> AsyncIterator[RunningService]:
-    """Return the streaming service of this worker."""
-    running = await run(streaming_main.wire(settings_of()), engines)
-    yield running
-    await running.process.stop()
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from services.common.db import Database
 from services.streaming import __main__ as streaming_main
 from services.streaming.store import Store
 from services.streaming.sweeper import Sweeper
-from tests.streaming.conftest import TIMEOUT_SECONDS
 from tests.streaming.listener import play_id
 from tests.support.services import error_info, run
+from tests.support.streaming import TIMEOUT_SECONDS
 
 SILENCE = timedelta(seconds=TIMEOUT_SECONDS)
 WAIT_SECONDS = 10

@@ -22,6 +22,9 @@ from spotilike.catalog.v1.album_service_pb2_grpc import AlbumServiceStub
 from spotilike.catalog.v1.artist_pb2 import Artist
 from spotilike.catalog.v1.artist_service_pb2 import CreateArtistRequest
 from spotilike.catalog.v1.artist_service_pb2_grpc import ArtistServiceStub
+from spotilike.catalog.v1.artwork_pb2 import Artwork
+from spotilike.catalog.v1.artwork_service_pb2 import CompleteArtworkRequest, CreateArtworkRequest
+from spotilike.catalog.v1.artwork_service_pb2_grpc import ArtworkServiceStub
 from spotilike.catalog.v1.genre_service_pb2_grpc import GenreServiceStub
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.manager_service_pb2 import CreateManagerRequest
@@ -32,7 +35,7 @@ from spotilike.catalog.v1.track_service_pb2_grpc import TrackServiceStub
 from spotilike.catalog.v1.upload_pb2 import Upload
 from spotilike.catalog.v1.upload_service_pb2 import CompletedPart, CompleteUploadRequest, CreateUploadRequest
 from spotilike.catalog.v1.upload_service_pb2_grpc import UploadServiceStub
-from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
 from tests.support.databases import Databases
@@ -74,9 +77,12 @@ def catalog_settings(engines: Engines, user: RunningService, database_url: str, 
 
 
 @pytest.fixture(scope="session")
-async def catalog(streams: Engines, databases: Databases, user: RunningService) -> AsyncIterator[RunningService]:
+async def catalog(
+    streams: Engines, databases: Databases, user: RunningService, catalog_internal: str
+) -> AsyncIterator[RunningService]:
     """Return the catalog service of this worker."""
-    settings = catalog_settings(streams, user, await databases.url("catalog"))
+    url = await databases.url("catalog")
+    settings = catalog_settings(streams, user, url, internal_listen=catalog_internal)
     running = await run(catalog_main.wire(settings), streams)
     yield running
     await running.process.stop()
@@ -107,6 +113,7 @@ class Edge:
         self.tracks = catalog.public(TrackServiceStub)
         self.genres = catalog.public(GenreServiceStub)
         self.uploads = catalog.public(UploadServiceStub)
+        self.artworks = catalog.public(ArtworkServiceStub)
         self._s3 = httpx.AsyncClient(base_url=f"http://{s3}", timeout=30)
 
     async def artist(self, account: Account, display_name: str = "Queen") -> str:
@@ -161,6 +168,29 @@ class Edge:
         """Upload a small master."""
         opened = await self.open(account, track, 6)
         return await self.complete(account, opened, await self.send_all(opened))
+
+    async def open_picture(self, account: Account, target: str, size: int = 6, **fields: Any) -> Artwork:
+        """Open an upload of a picture of `size` bytes."""
+        request = CreateArtworkRequest(**{"size_bytes": size, **fields, "target": target})
+        opened: Artwork = await self.artworks.CreateArtwork(request, metadata=account.metadata)
+        return opened
+
+    async def send_picture(self, artwork: Artwork, data: bytes = b"pixels") -> str:
+        """Send a picture to its URL, as a browser does; answers the entity tag."""
+        answer = await self._s3.put(artwork.url, content=data)
+        answer.raise_for_status()
+        return str(answer.headers["etag"])
+
+    async def complete_picture(self, account: Account, artwork: Artwork, etag: str, **fields: Any) -> Artwork:
+        """Complete a picture."""
+        request = CompleteArtworkRequest(name=artwork.name, etag=etag, **fields)
+        completed: Artwork = await self.artworks.CompleteArtwork(request, metadata=account.metadata)
+        return completed
+
+    async def picture(self, account: Account, target: str) -> Artwork:
+        """Upload a picture of a few bytes."""
+        opened = await self.open_picture(account, target)
+        return await self.complete_picture(account, opened, await self.send_picture(opened))
 
     async def close(self) -> None:
         """Close what was opened."""
@@ -217,7 +247,7 @@ async def studio(edge: Edge, owner: Account) -> Studio:
 
 
 class Processing:
-    """What processing tells the catalog, over the broker and as often as it likes."""
+    """What processing, or another context, tells the catalog, over the broker and as often as it likes."""
 
     def __init__(self, engines: Engines) -> None:
         """Tell it to the broker of `engines`."""
@@ -242,6 +272,16 @@ class Processing:
         )
         await self.tell("spotilike.processing.job_failed", fact, times=times)
 
+    async def picture_completed(self, artwork: Artwork, *, blur_hash: str = "blur", times: int = 1) -> None:
+        """Tell that the sizes of a picture are there, and wait until the catalog has heard it."""
+        fact = ArtworkCompleted(artwork=_id(artwork.name), blur_hash=blur_hash)
+        await self.tell("spotilike.processing.artwork_completed", fact, times=times)
+
+    async def picture_failed(self, artwork: Artwork, reason: str = "TRUNCATED", *, times: int = 1) -> None:
+        """Tell that a picture could not be used, and wait until the catalog has heard it."""
+        fact = ArtworkFailed(artwork=_id(artwork.name), reason=reason, message="Export the picture again.")
+        await self.tell("spotilike.processing.artwork_failed", fact, times=times)
+
     async def tell(self, subject: str, fact: Message, *, times: int = 1) -> None:
         """Tell a fact, without the id by which the broker would drop twins, and wait until it was heard."""
         connection = await events.connect(self._settings, "admin")
@@ -251,7 +291,7 @@ class Processing:
             await jetstream.publish(subject, event)
         async with asyncio.timeout(30):
             while True:
-                state = await jetstream.consumer_info("PROCESSING", "catalog")
+                state = await jetstream.consumer_info(subject.split(".")[1].upper(), "catalog")
                 if state.num_pending == 0 and state.num_ack_pending == 0:
                     break
                 await asyncio.sleep(0.01)

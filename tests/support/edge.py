@@ -4,11 +4,11 @@ import asyncio
 import json
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import httpx
@@ -18,8 +18,10 @@ from cli.engines.envoy import DRAIN, envoy_binary
 from cli.engines.ports import PortBook
 from envoy.contract import Contract
 from envoy.render import EdgeSettings, render
-from tests.support.echo_services import EchoServices
 from tests.support.engines import Engines
+
+Headers = Mapping[str, Any] | Sequence[tuple[str, Any]]
+"""Names and values; a sequence may name one twice."""
 
 READY_SECONDS = 20
 KEY_SETS = 2
@@ -111,11 +113,12 @@ class RunningEdge:
         answer: bytes = await call(b"", metadata=[*metadata.items()], timeout=READY_SECONDS)
         return answer
 
-    async def grpc_web(self, path: str, request: Message, metadata: Mapping[str, str]) -> tuple[Answer, dict[str, str]]:
+    async def grpc_web(self, path: str, request: Message, metadata: Headers) -> tuple[Answer, dict[str, str]]:
         """Call an RPC as gRPC-Web does; answers the response and the trailers."""
         payload = request.SerializeToString()
         framed = b"\x00" + len(payload).to_bytes(4, "big") + payload
-        headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", **metadata}
+        headers = httpx.Headers(metadata)
+        headers.update({"content-type": "application/grpc-web+proto", "x-grpc-web": "1"})
         answer = await self.ask("POST", path, content=framed, headers=headers)
         trailers = {name: value for name, value in answer.headers.items() if name.startswith("grpc-")}
         body = answer.body
@@ -128,9 +131,17 @@ class RunningEdge:
         return answer, trailers
 
 
+class Services(Protocol):
+    """What stands behind an edge."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Return the port of each context's public listener."""
+
+
 @asynccontextmanager
 async def running(
-    engines: Engines, echo: EchoServices, folder: Path, ready: int = 200, **changes: Any
+    engines: Engines, services: Services, folder: Path, ready: int = 200, **changes: Any
 ) -> AsyncIterator[RunningEdge]:
     """Run an Envoy with its own ports until /healthz has answered `ready`; `changes` replace settings."""
     folder.mkdir(exist_ok=True)
@@ -142,7 +153,7 @@ async def running(
         "admin_port": ports.take("admin"),
         "keys_port": ports.take("keys"),
         "tls_dir": engines.tls_dir("edge"),
-        "upstreams": {context: [("127.0.0.1", port)] for context, port in echo.ports.items()},
+        "upstreams": {context: [("127.0.0.1", port)] for context, port in services.ports.items()},
         "store": ("127.0.0.1", engines.s3_port),
         "store_access_key": keys.access_key,
         "store_secret_key": keys.secret_key,

@@ -23,22 +23,25 @@ from services.common.db import Database
 from services.common.settings import StorageSettings
 from services.common.storage import Storage
 from services.processing import __main__ as processing_main
-from services.processing.domain import Job, Lease, Master, Patience
+from services.processing.domain import Job, Lease, Master, Patience, Picture, Source
 from services.processing.ffmpeg import Ffmpeg
-from services.processing.queue import Queue
+from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import Settings, WorkerSettings
 from services.processing.store import Store
 from services.processing.tables import attempts, outbox, processing_jobs
-from services.processing.worker import Worker
+from services.processing.trades import Pictures, Songs
+from services.processing.worker import AnyTrade, Worker
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
 from tests.support.databases import Databases
 from tests.support.engines import Engines
 from tests.support.services import RunningService, listeners, run
 
-TOLD: dict[str, type[JobCompleted] | type[JobFailed]] = {
+TOLD: dict[str, type[Message]] = {
     "spotilike.processing.job_completed": JobCompleted,
     "spotilike.processing.job_failed": JobFailed,
+    "spotilike.processing.artwork_completed": ArtworkCompleted,
+    "spotilike.processing.artwork_failed": ArtworkFailed,
 }
 
 
@@ -83,18 +86,30 @@ class Workshop:
         """The rows."""
         return Store(self.database)
 
-    def queue(self, worker_pod: str = "test-1", **changes: float) -> Queue:
-        """Make a view of the queue; `changes` are settings."""
+    def queue(self, worker_pod: str = "test-1", **changes: float) -> JobQueue:
+        """Make a view of the queue of masters; `changes` are settings."""
+        return JobQueue(*self._queue_of(worker_pod, changes))
+
+    def pictures(self, worker_pod: str = "test-1", **changes: float) -> PictureQueue:
+        """Make a view of the queue of pictures; `changes` are settings."""
+        return PictureQueue(*self._queue_of(worker_pod, changes))
+
+    def _queue_of(self, worker_pod: str, changes: dict[str, float]) -> tuple[Store, str, Patience, float]:
         settings = self.settings.model_copy(update=changes)
         patience = Patience(
             settings.tries, settings.worker_deaths, settings.retry_seconds, settings.longest_retry_seconds
         )
-        return Queue(self.store, worker_pod, patience, settings.lease_seconds)
+        return self.store, worker_pod, patience, settings.lease_seconds
 
     def worker(self, storage: Storage | None = None, **changes: float) -> Worker:
         """Make a worker that runs in this process; `changes` are settings."""
         settings = self.settings.model_copy(update=changes)
-        return Worker(self.queue("test-1", **changes), storage or self.storage, self.ffmpeg, self.scratch, settings)
+        tools = (storage or self.storage, self.ffmpeg, settings)
+        trades: list[AnyTrade] = [
+            Pictures(self.pictures("test-1", **changes), *tools),
+            Songs(self.queue("test-1", **changes), *tools),
+        ]
+        return Worker(trades, self.scratch, settings)
 
     @asynccontextmanager
     async def working(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
@@ -158,6 +173,36 @@ class Workshop:
         """Upload a master and take its job in."""
         return await self.offer(await self.upload(content))
 
+    async def offer_picture(self, content: bytes, **changes: object) -> UUID:
+        """Put a picture into the object store and take it in; `changes` are what the catalog tells wrongly of it."""
+        picture_id = uuid4()
+        key = f"artworks/{picture_id}"
+        await self.uploads.put("uploads", key, content, "application/octet-stream", "")
+        told = {"source_bucket": "uploads", "source_key": key, "size_bytes": len(content), "sha256": None}
+        async with self.store.begin() as tx:
+            await tx.pictures.add(picture_id, Source(**{**told, **changes}))  # type: ignore[arg-type]  # as above
+        return picture_id
+
+    async def picture(self, picture_id: UUID) -> Picture:
+        """Read a picture."""
+        async with self.store.read() as tx:
+            picture = await tx.pictures.find(picture_id)
+        assert picture is not None
+        return picture
+
+    async def picture_over(self, picture_id: UUID, seconds: float = 60) -> Picture:
+        """Wait until a picture has ended."""
+
+        async def ended() -> bool:
+            return (await self.picture(picture_id)).is_over
+
+        await until(ended, seconds)
+        return await self.picture(picture_id)
+
+    async def images(self, picture_id: UUID) -> list[str]:
+        """List the names of a picture's images."""
+        return [key.rsplit("/", 1)[1] for key in await self.storage.keys("images", f"{picture_id}/")]
+
     async def job(self, job_id: UUID) -> Job:
         """Read a job."""
         async with self.store.read() as tx:
@@ -174,13 +219,13 @@ class Workshop:
         await until(ended, seconds)
         return await self.job(job_id)
 
-    async def take(self, queue: Queue | None = None) -> Lease:
+    async def take(self, queue: JobQueue | None = None) -> Lease[Job]:
         """Take the job that is there."""
         lease = await (queue or self.queue()).take()
         assert lease is not None
         return lease
 
-    async def take_away(self, job_id: UUID) -> Lease:
+    async def take_away(self, job_id: UUID) -> Lease[Job]:
         """Give a job that is being worked on to another attempt, as if its worker had been silent."""
         past = func.now() - timedelta(seconds=1)
         end_lease = update(processing_jobs).where(processing_jobs.c.id == job_id).values(lease_until=past)
@@ -191,13 +236,13 @@ class Workshop:
             if lease := await queue.take():
                 return lease
 
-    async def told(self, job_id: UUID) -> list[Message]:
-        """Read what the outbox holds about a job, the oldest first."""
+    async def told(self, task_id: UUID) -> list[Message]:
+        """Read what the outbox holds about a job or a picture, the oldest first."""
         async with self.database.read() as connection:
             rows = (await connection.execute(select(outbox).order_by(outbox.c.id))).all()
         payloads = [(row.subject, Event.FromString(row.payload).payload) for row in rows]
         facts = [TOLD[subject].FromString(payload.value) for subject, payload in payloads]
-        return [fact for fact in facts if fact.job == str(job_id)]
+        return [fact for fact in facts if str(task_id) in (getattr(fact, "job", ""), getattr(fact, "artwork", ""))]
 
     async def attempts(self, job_id: UUID) -> list[tuple[str, str | None]]:
         """Read worker and outcome of each attempt at a job, the oldest first."""

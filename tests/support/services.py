@@ -6,6 +6,7 @@ of `./spotilike up`.
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from spotilike.user.v1.user_service_pb2 import CreateUserRequest
 from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
 from tests.support.databases import Databases
 from tests.support.engines import Engines
+from tests.support.mailbox import Mailbox
 
 ANY_PORT = "127.0.0.1:0"
 READY_SECONDS = 20
@@ -97,17 +99,49 @@ def listeners(engines: Engines, service: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-async def user(engines: Engines, databases: Databases) -> AsyncIterator[RunningService]:
+def key_secret() -> str:
+    """Return the secret that seals the signing keys of this worker's services."""
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="session")
+def catalog_internal() -> str:
+    """Return where the catalog of this worker serves other services, once it runs: the user service asks it too."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{unused.getsockname()[1]}"
+
+
+UserSettingsOf = Callable[..., UserSettings]
+
+
+@pytest.fixture(scope="session")
+async def user_settings(
+    streams: Engines, databases: Databases, mailbox: Mailbox, catalog_internal: str, key_secret: str
+) -> UserSettingsOf:
+    """Return a function that makes settings of a user service; all of them share secrets and database."""
+    values: dict[str, Any] = {
+        **listeners(streams, "user"),
+        "database_url": await databases.url("user"),
+        "nats_url": streams.nats_url,
+        "nats_seed_file": streams.nats_seed_file("user"),
+        "user_internal": "unused:0",
+        "catalog_internal": catalog_internal,
+        "key_encryption_secret": key_secret,
+        "refresh_secret": secrets.token_urlsafe(32),
+        "password_queue": 200,
+        "public_url": "http://player.test",
+        "smtp_host": "127.0.0.1",
+        "smtp_port": mailbox.port,
+        "smtp_security": "none",
+    }
+    return lambda **changed: UserSettings(**values | changed)
+
+
+@pytest.fixture(scope="session")
+async def user(streams: Engines, user_settings: UserSettingsOf) -> AsyncIterator[RunningService]:
     """Return the user service of this worker."""
-    settings = UserSettings(
-        **listeners(engines, "user"),
-        database_url=await databases.url("user"),
-        user_internal="unused:0",
-        key_encryption_secret=Fernet.generate_key().decode(),
-        refresh_secret=secrets.token_urlsafe(32),
-        password_queue=200,
-    )
-    running = await run(user_main.wire(settings), engines)
+    running = await run(user_main.wire(user_settings()), streams)
     yield running
     await running.process.stop()
 

@@ -112,12 +112,14 @@ async def test_nobody_sees_accounts_without_signing_in(users, sign_up):
 
 
 async def test_services_resolve_people_and_nobody_else_does(user, sign_up):
-    """The internal listener takes services, not the edge."""
+    """Of the services only the catalog needs to."""
     account = await sign_up()
 
-    found = await user.internal(DirectoryServiceStub).ResolveUser(ResolveUserRequest(username=account.username))
+    found = await user.internal(DirectoryServiceStub, peer="catalog").ResolveUser(
+        ResolveUserRequest(username=account.username)
+    )
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await user.internal(DirectoryServiceStub, peer="edge").ResolveUser(ResolveUserRequest(id=str(account.id)))
+        await user.internal(DirectoryServiceStub, peer="streaming").ResolveUser(ResolveUserRequest(id=str(account.id)))
 
     assert found.id == str(account.id)
     assert error_info(refused.value) == ("PEER_NOT_ALLOWED", {})

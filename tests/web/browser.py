@@ -74,14 +74,18 @@ class Tab:
     def open(self, path: str) -> None:
         """Load an address of the installation anew."""
         self.page.goto(f"{self.url}{path}")
-        expect(self.page.locator("main h1").first).to_be_attached(timeout=PATIENCE_MS)
+        expect(self.page.locator("main h1").first).to_be_attached()
 
-    def sign_in(self, email: str) -> None:
+    def enter(self, email: str, password: str = PASSWORD) -> None:
+        """Fill in the form of the door and send it."""
+        self.page.locator("input[type=email]").fill(email)
+        self.page.locator("input[type=password]").fill(password)
+        self.page.locator("main form [type=submit]").click()
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> None:
         """Sign in by the form."""
         self.open("/sign-in")
-        self.page.locator("input[type=email]").fill(email)
-        self.page.locator("input[type=password]").fill(PASSWORD)
-        self.page.locator("main form [type=submit]").click()
+        self.enter(email, password)
         expect(self.page).to_have_url(f"{self.url}/")
 
     def position(self) -> float:

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.song import Listener
 from tests.web.browser import DESKTOP, PHONE, Tab
 
 
@@ -12,8 +13,14 @@ def shown(tab: Tab, release, path: str) -> None:
     expect(tab.page.get_by_role("main").get_by_role("status").filter(has_text="Loading")).to_have_count(0)
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+in_every_look = pytest.mark.parametrize(
+    ("size", "scheme"),
+    [(DESKTOP, "dark"), (DESKTOP, "light"), (PHONE, "dark"), (PHONE, "light")],
+    ids=["desktop-dark", "desktop-light", "phone-dark", "phone-light"],
+)
+
+
+@in_every_look
 def test_no_page_breaks_a_rule_of_axe(visiting, release, size, scheme):
     """Every page and every dialog, dark and light, large and small: no violations."""
     with visiting(viewport=size, color_scheme=scheme, reduced_motion="reduce") as tab:
@@ -46,6 +53,57 @@ def test_no_page_breaks_a_rule_of_axe(visiting, release, size, scheme):
         expect(tab.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
         found["keys"] = tab.axe()
         assert {name: complaints for name, complaints in found.items() if complaints} == {}
+
+
+@in_every_look
+def test_no_page_of_an_account_breaks_a_rule_of_axe(visiting, installation, size, scheme):
+    """Everything at the door, the account with its dialogs, and the pages of administrators: no violations."""
+    person = Listener(installation.url)
+    email = person.account["email"]
+    assert installation.command("admin", "grant", email, "ROLE_ADMIN").returncode == 0
+    with visiting(viewport=size, color_scheme=scheme, reduced_motion="reduce") as tab:
+        found = {}
+        for path in ("/forgot-password", "/reset-password#token=never", "/reset-password", "/verify-email#token=never"):
+            tab.page.goto("about:blank")  # from one fragment to another a browser loads nothing
+            tab.open(path)
+            expect(tab.page.get_by_role("main").get_by_role("status").filter(has_text="Loading")).to_have_count(0)
+            found[path] = tab.axe()
+        tab.open("/forgot-password")
+        tab.page.get_by_label("E-mail").fill(email)
+        tab.page.get_by_role("main").get_by_role("button", name="Send me a link").click()
+        expect(tab.page.get_by_role("heading", name="Check your mail")).to_be_visible()
+        found["mail sent"] = tab.axe()
+        tab.open("/sign-up")
+        tab.page.get_by_label("E-mail").fill(email)
+        tab.page.get_by_label("Username").fill("somebody.else")
+        tab.page.get_by_label("Password").fill("correct horse battery")
+        tab.page.get_by_role("main").get_by_role("button", name="Create account").click()
+        expect(tab.page.locator("[aria-invalid]")).to_have_count(1)
+        found["field in error"] = tab.axe()
+
+        tab.sign_in(email)
+        expect(tab.page.get_by_role("complementary", name="Your address is not confirmed")).to_be_visible()
+        found["reminder"] = tab.axe()
+        tab.open("/account")
+        expect(tab.page.get_by_text("The account was made")).to_be_visible()
+        found["account"] = tab.axe()
+        for name in ("Change the username", "Change the e-mail address", "Change the password", "Delete account…"):
+            tab.page.get_by_role("main").get_by_role("button", name=name).click()
+            expect(tab.page.get_by_role("dialog")).to_be_visible()
+            found[name] = tab.axe()
+            tab.page.keyboard.press("Escape")
+        tab.open("/admin/users")
+        expect(tab.page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
+        found["accounts"] = tab.axe()
+        other = Listener(installation.url)
+        tab.open(f"/admin/{other.user['name']}")
+        expect(tab.page.get_by_text("The account was made")).to_be_visible()
+        found["account of another"] = tab.axe()
+        tab.page.get_by_role("main").get_by_role("button", name="Disable").click()
+        expect(tab.page.get_by_role("dialog")).to_be_visible()
+        found["disabling"] = tab.axe()
+        assert {name: complaints for name, complaints in found.items() if complaints} == {}
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 def test_a_new_page_has_a_title_and_takes_the_focus(visiting, release):

@@ -7,7 +7,7 @@ import { ru } from '../src/i18n/ru'
 const english: Record<string, Message> = en
 const russian: Record<string, Message> = ru
 
-const files = import.meta.glob<string>(['../src/**/*.{ts,svelte}', '!../src/i18n/{en,ru}.ts'], {
+const files = import.meta.glob<string>(['../src/**/*.{ts,svelte}', '!../src/i18n/{en,ru}{,_failures}.ts'], {
   query: '?raw',
   import: 'default',
   eager: true,

@@ -12,9 +12,13 @@ from spotilike.internal.v1.catalog_service_pb2 import (
     CheckArtistPermissionResponse,
     ListArtistPermissionsRequest,
     ListArtistPermissionsResponse,
+    ListSoleArtistsRequest,
+    ListSoleArtistsResponse,
     ResolvePlaybackRequest,
     ResolvePlaybackResponse,
 )
+
+MOST_SOLE_ARTISTS = 100
 
 
 class AccessService(catalog_service_pb2_grpc.AccessServiceServicer):
@@ -57,3 +61,9 @@ class AccessService(catalog_service_pb2_grpc.AccessServiceServicer):
                 for artist, permissions in grants
             ]
         )
+
+    async def ListSoleArtists(self, request: ListSoleArtistsRequest, context: Context) -> ListSoleArtistsResponse:
+        """List the artists whose only manager with ALL is this user."""
+        async with self._store.read() as tx:
+            alone = await tx.managers.sole_artists(UUID(request.user), MOST_SOLE_ARTISTS)
+        return ListSoleArtistsResponse(artists=map(str, alone))

@@ -9,7 +9,7 @@ from google.type.date_pb2 import Date
 from services.catalog.domain import Album, album_not_found, artist_not_found, required
 from services.catalog.handlers.authorization import authorize, managed_artist, viewer
 from services.catalog.store import Store, Transaction
-from services.common import errors, masks, names
+from services.common import errors, images, masks, names
 from services.common.interceptors import Context
 from services.common.pages import PageRequest
 from spotilike.catalog.v1 import album_pb2, album_service_pb2_grpc
@@ -88,7 +88,8 @@ def _message(album: Album) -> album_pb2.Album:
         artist=names.artist(album.artist_id),
         title=album.title,
         release_date=Date(year=day.year, month=day.month, day=day.day),
-        cover_uri=album.cover,
+        cover_uri=images.uri(album.cover),
+        cover_blur_hash=album.cover_blur_hash or "",
         type=album_pb2.Album.Type.Value(album.type),
     )
 

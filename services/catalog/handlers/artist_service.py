@@ -5,7 +5,7 @@ from uuid import UUID
 from services.catalog.domain import ALL, Artist, artist_not_found, required
 from services.catalog.handlers.authorization import managed_artist
 from services.catalog.store import Store, Transaction
-from services.common import auth, masks, names
+from services.common import auth, images, masks, names
 from services.common.interceptors import Context
 from services.common.pages import PageRequest
 from spotilike.catalog.v1 import artist_pb2, artist_service_pb2_grpc
@@ -76,6 +76,7 @@ def message(artist: Artist) -> artist_pb2.Artist:
         name=names.artist(artist.id),
         display_name=artist.name,
         bio=artist.bio or "",
-        avatar_uri=artist.avatar_url or "",
+        avatar_uri=images.uri(artist.avatar_url),
+        avatar_blur_hash=artist.avatar_blur_hash or "",
         is_verified=artist.is_verified,
     )

@@ -44,7 +44,8 @@ class ManagerService(manager_service_pb2_grpc.ManagerServiceServicer):
             await managed_artist(tx, artist_id)
             if await tx.requests.find(request) is None:
                 permissions = list(map(manager_pb2.Manager.Permission.Name, request.manager.permissions))
-                check_grant(await tx.managers.granted(artist_id, auth.call().user_id), permissions, artist_id)
+                if not auth.call().is_admin:
+                    check_grant(await tx.managers.granted(artist_id, auth.call().user_id), permissions, artist_id)
                 await tx.managers.add(artist_id, user_id, permissions)
                 await tx.requests.remember(request, user_id)
             return _message(await _found(tx, artist_id, user_id))

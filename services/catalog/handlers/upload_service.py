@@ -6,7 +6,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 from services.catalog import events
-from services.catalog.domain import (
+from services.catalog.arrivals import Arrivals
+from services.catalog.domain.uploads import (
     ArrivedPart,
     NewUpload,
     Upload,
@@ -18,7 +19,6 @@ from services.catalog.domain import (
     upload_quota,
 )
 from services.catalog.handlers.authorization import managed_track, managed_upload
-from services.catalog.masters import Masters
 from services.catalog.store import Store, Transaction
 from services.common import auth, errors, names
 from services.common.interceptors import Context
@@ -34,10 +34,10 @@ from spotilike.catalog.v1.upload_service_pb2 import (
 class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
     """Takes masters in. The object store is never asked while a transaction is open."""
 
-    def __init__(self, store: Store, masters: Masters, policy: UploadPolicy) -> None:
-        """Keep uploads in `store` and their bytes in `masters`."""
+    def __init__(self, store: Store, arrivals: Arrivals, policy: UploadPolicy) -> None:
+        """Keep uploads in `store` and their bytes in `arrivals`."""
         self._store = store
-        self._masters = masters
+        self._arrivals = arrivals
         self._policy = policy
 
     async def CreateUpload(self, request: CreateUploadRequest, context: Context) -> upload_pb2.Upload:
@@ -51,10 +51,10 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         except errors.Refusal:
             # After any other error nobody knows whether the commit came through; the store's own rule for abandoned
             # uploads removes what that leaves.
-            await self._masters.discard(new)
+            await self._arrivals.discard(new)
             raise
         if upload.id != new.id:
-            await self._masters.discard(new)
+            await self._arrivals.discard(new)
         return await self._shown(upload)
 
     async def GetUpload(self, request: GetUploadRequest, context: Context) -> upload_pb2.Upload:
@@ -70,7 +70,7 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         async with self._store.read() as tx:
             upload = await managed_upload(tx, upload_id, await tx.uploads.find(upload_id))
         if upload.state is UploadState.OPEN:
-            await self._masters.assemble(upload, _sent(request, upload))
+            await self._arrivals.assemble(upload, _sent(request, upload))
         async with self._store.begin() as tx:
             await tx.tracks.lock_master(upload.track_id)
             upload = await managed_upload(tx, upload_id, await tx.uploads.lock(upload_id))
@@ -94,7 +94,7 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
             await tx.uploads.abort(upload_id)
             await tx.requests.remember(request, upload_id)
         # After a crash here the sweeper does it.
-        await self._masters.discard(upload)
+        await self._arrivals.discard(upload)
         return await self._shown(replace(upload, state=UploadState.ABORTED))
 
     async def _new(self, request: CreateUploadRequest) -> NewUpload:
@@ -107,9 +107,9 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
             size_bytes=request.size_bytes,
             part_size_bytes=self._policy.part_size_bytes,
             content_type=request.content_type,
-            source_bucket=self._masters.bucket,
+            source_bucket=self._arrivals.bucket,
             source_key=key,
-            multipart_id=await self._masters.open(key),
+            multipart_id=await self._arrivals.open(key),
             created_by=auth.call().user_id,
         )
 
@@ -140,7 +140,7 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         )
         shown.expire_time.FromDatetime(upload.expires_at)
         if upload.state is UploadState.OPEN:
-            arrived = await self._masters.arrived(upload)
+            arrived = await self._arrivals.arrived(upload)
             parts = (self._part(upload, number, size, arrived) for number, size in upload.parts())
             shown.parts.extend(await asyncio.gather(*parts))
         return shown
@@ -149,7 +149,7 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         self, upload: Upload, number: int, size: int, arrived: Collection[ArrivedPart]
     ) -> upload_pb2.Upload.Part:
         etag = upload.arrived_tag(number, size, arrived)
-        url = "" if etag else await self._masters.url(upload, number)
+        url = "" if etag else await self._arrivals.url(upload, number)
         return upload_pb2.Upload.Part(number=number, size_bytes=size, uploaded=bool(etag), etag=etag, url=url)
 
 

@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.store.albums import Albums
 from services.catalog.store.artists import Artists
+from services.catalog.store.artworks import Artworks
 from services.catalog.store.genres import Genres
 from services.catalog.store.managers import Managers
 from services.catalog.store.tracks import Tracks
@@ -25,6 +26,7 @@ class Transaction:
         self.tracks = Tracks(connection)
         self.genres = Genres(connection)
         self.uploads = Uploads(connection)
+        self.artworks = Artworks(connection)
         self.outbox = Outbox(connection, outbox)
         self.requests = Requests(connection, request_ids)
 

@@ -67,5 +67,6 @@ def _album(row: Row[Any]) -> Album:
         title=row.title,
         release_date=row.release_date,
         cover_url=row.cover_url,
+        cover_blur_hash=row.cover_blur_hash,
         type=row.type,
     )

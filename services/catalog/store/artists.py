@@ -62,4 +62,11 @@ def _artists() -> Select[Any]:
 
 def artist_of(row: Row[Any]) -> Artist:
     """Read an artist from a row with the columns of `artists`."""
-    return Artist(id=row.id, name=row.name, bio=row.bio, avatar_url=row.avatar_url, is_verified=bool(row.is_verified))
+    return Artist(
+        id=row.id,
+        name=row.name,
+        bio=row.bio,
+        avatar_url=row.avatar_url,
+        avatar_blur_hash=row.avatar_blur_hash,
+        is_verified=bool(row.is_verified),
+    )

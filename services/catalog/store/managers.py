@@ -39,14 +39,20 @@ class Managers:
         return _manager(row) if row else None
 
     async def granted(self, artist_id: UUID, user_id: UUID) -> tuple[str, ...]:
-        """Answer what a user may do for an artist; nothing when there is no such artist."""
+        """Answer what a user may do for an artist; nothing when there is no such artist or it is frozen."""
         columns = artist_managers.c
         statement = (
             select(columns.permissions)
             .join(artists, artists.c.id == columns.artist_id)
-            .where(*_is(artist_id, user_id), artists.c.deleted_at.is_(None))
+            .where(*_is(artist_id, user_id), artists.c.deleted_at.is_(None), _is_led(columns.artist_id))
         )
         return tuple((await self._connection.execute(statement)).scalar_one_or_none() or ())
+
+    async def is_frozen_for(self, artist_id: UUID, user_id: UUID) -> bool:
+        """Say whether a user manages an artist for whom nobody has ALL any more."""
+        here = exists().where(*_is(artist_id, user_id))
+        frozen: bool = (await self._connection.execute(select(here & ~_is_led(artist_id)))).scalar_one()
+        return frozen
 
     async def page(self, artist_id: UUID, request: PageRequest) -> Page[Manager]:
         """List the managers of an artist, the first one first."""
@@ -70,6 +76,26 @@ class Managers:
         """Let a user manage an artist no more."""
         await self._connection.execute(delete(artist_managers).where(*_is(artist_id, user_id)))
 
+    async def remove_everywhere(self, user_id: UUID) -> None:
+        """Let a user manage no artist any more."""
+        await self._connection.execute(delete(artist_managers).where(artist_managers.c.user_id == user_id))
+
+    async def sole_artists(self, user_id: UUID, limit: int) -> list[UUID]:
+        """List artists for whom nobody else has ALL."""
+        mine, other = artist_managers.alias("mine"), artist_managers.alias("other")
+        others = exists().where(
+            other.c.artist_id == mine.c.artist_id, other.c.user_id != user_id, other.c.permissions.contains([ALL])
+        )
+        statement = (
+            select(mine.c.artist_id)
+            .join(artists, artists.c.id == mine.c.artist_id)
+            .where(mine.c.user_id == user_id, mine.c.permissions.contains([ALL]), artists.c.deleted_at.is_(None))
+            .where(~others)
+            .order_by(mine.c.id)
+            .limit(limit)
+        )
+        return list((await self._connection.execute(statement)).scalars())
+
     async def artists_of(self, user_id: UUID, request: PageRequest) -> Page[tuple[Artist, tuple[str, ...]]]:
         """List the artists that a user manages, by name, with the permissions."""
         statement = (
@@ -89,7 +115,7 @@ class Managers:
         statement = (
             select(columns.artist_id, columns.permissions)
             .join(artists, artists.c.id == columns.artist_id)
-            .where(columns.user_id == user_id, artists.c.deleted_at.is_(None))
+            .where(columns.user_id == user_id, artists.c.deleted_at.is_(None), _is_led(columns.artist_id))
             .order_by(columns.id)
         )
         rows = (await self._connection.execute(statement)).all()
@@ -98,6 +124,11 @@ class Managers:
 
 def _is(artist_id: UUID, user_id: UUID) -> tuple[Any, ...]:
     return (artist_managers.c.artist_id == artist_id, artist_managers.c.user_id == user_id)
+
+
+def _is_led(artist_id: Any) -> Any:  # noqa: ANN401 (a column or a value, as SQLAlchemy takes them)
+    leader = artist_managers.alias("leader")
+    return exists().where(leader.c.artist_id == artist_id, leader.c.permissions.contains([ALL]))
 
 
 def _manager(row: Row[Any]) -> Manager:

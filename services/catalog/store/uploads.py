@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.catalog.domain import NewUpload, Outcome, Upload, UploadState
+from services.catalog.domain.uploads import NewUpload, Outcome, Upload, UploadState
 from services.catalog.store.tracks import WITH_OWNER
 from services.catalog.store.visibility import TRACK_EXISTS
 from services.catalog.tables import albums, tracks, uploads

@@ -57,3 +57,26 @@ export function readBadRequest(bytes: Uint8Array): FieldViolation[] {
   })
   return violations
 }
+
+/** Reads google.rpc.RetryInfo: in how many milliseconds the call may be tried again. */
+export function readRetryInfo(bytes: Uint8Array): number {
+  let milliseconds = 0
+  eachField(bytes, (field, reader) => {
+    if (field !== 1) return false
+    milliseconds = readDuration(reader.bytes())
+    return true
+  })
+  return milliseconds
+}
+
+/** Reads google.protobuf.Duration, in milliseconds. */
+function readDuration(bytes: Uint8Array): number {
+  let milliseconds = 0
+  eachField(bytes, (field, reader) => {
+    if (field === 1) milliseconds += Number(reader.int64()) * 1000
+    else if (field === 2) milliseconds += reader.int32() / 1e6
+    else return false
+    return true
+  })
+  return milliseconds
+}

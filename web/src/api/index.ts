@@ -21,13 +21,20 @@ export const asGuest = () => ({ contextValues: createContextValues().set(asGuest
 
 const plain = { baseUrl: location.origin, defaultTimeoutMs: TIMEOUT_MS }
 
-/** Says which browser this is, where the library would give its own name: the list of devices shows it. */
+/**
+ * Says which browser this is, where the library would give its own name: the list of devices shows it. And says which
+ * language the page speaks: mails are written in it.
+ */
 const introduce: Interceptor = (next) => (request) => {
   request.header.set('X-User-Agent', navigator.userAgent)
+  request.header.set('Accept-Language', document.documentElement.lang)
   return next(request)
 }
 
-export const session = new Session(createGrpcWebTransport({ ...plain, interceptors: [introduce] }))
+/** A request may outlive the page: the last report of a playback, and an exchange of tokens whose cookie has to arrive. */
+const outlivingFetch: typeof fetch = (input, init) => fetch(input, { ...init, keepalive: true })
+
+export const session = new Session(createGrpcWebTransport({ ...plain, interceptors: [introduce], fetch: outlivingFetch }))
 
 /** Sends the access token, and once more with a new one when the server does not take it. */
 const authorize: Interceptor = (next) => async (request) => {
@@ -52,9 +59,6 @@ const authorizeNow: Interceptor = (next) => (request) => {
   if (token) request.header.set('Authorization', `Bearer ${token}`)
   return next(request)
 }
-
-/** A request may outlive the page: the last report of a playback is sent while the tab closes. */
-const outlivingFetch: typeof fetch = (input, init) => fetch(input, { ...init, keepalive: true })
 
 /** Carries the calls of all services; their clients are made where they are needed, to be loaded with them. */
 export const transport = createGrpcWebTransport({ ...plain, interceptors: [introduce, authorize] })

@@ -1,8 +1,9 @@
 /**
  * Who is signed in on this device.
  *
- * The access token stays in memory. The refresh token is kept in localStorage, shared by the tabs of this browser: a
- * tab exchanges it under a lock and reads it again inside, so that only one exchange happens at a time.
+ * The access token stays in memory. The refresh token is in a cookie that no script can read and that the browser sends
+ * to RefreshSession alone; the tabs of this browser share it, and exchange it under a lock, one at a time. What stands in
+ * localStorage is the id of the session: it opens nothing, it only says that there is a session to continue.
  */
 
 import { timestampMs } from '@bufbuild/protobuf/wkt'
@@ -10,11 +11,12 @@ import { createClient, type Transport } from '@connectrpc/connect'
 import { user } from '../account/user'
 import type { SessionCredentials } from '../gen/spotilike/user/v1/session_pb'
 import { SessionService } from '../gen/spotilike/user/v1/session_service_pb'
+import { idOf } from '../shell/navigation'
 import { learnServerTime, serverNow } from './clock'
 import { failureOf } from './failure'
 
-const STORAGE_KEY = 'spotilike.refresh'
-const LOCK = 'spotilike.refresh'
+const STORAGE_KEY = 'spotilike.session'
+const LOCK = 'spotilike.session'
 /** A token is exchanged this long before it ends, in milliseconds. */
 const EARLY_MS = 60_000
 
@@ -46,10 +48,10 @@ export class Session {
   }
 
   async signIn(email: string, password: string): Promise<void> {
-    this.#take(await this.#client.createSession({ email, password }))
+    await underLock(async () => this.#take(await this.#client.createSession({ email, password, useCookie: true })))
   }
 
-  /** Forgets the session on this device; the caller has revoked it at the server. */
+  /** Forgets the session on this device; the server has ended it and taken the cookie away. */
   forget(): void {
     clearTimeout(this.#timer)
     localStorage.removeItem(STORAGE_KEY)
@@ -76,26 +78,19 @@ export class Session {
   }
 
   #refresh(): Promise<string | null> {
-    this.#refreshing ??= this.#exchangeUnderLock().finally(() => {
+    this.#refreshing ??= underLock(() => this.#exchange()).finally(() => {
       this.#refreshing = null
     })
     return this.#refreshing
   }
 
-  #exchangeUnderLock(): Promise<string | null> {
-    // Web Locks exist in secure contexts only; without them the server's grace for repeated tokens holds.
-    if (!navigator.locks) return this.#exchange()
-    return navigator.locks.request(LOCK, () => this.#exchange())
-  }
-
   async #exchange(): Promise<string | null> {
-    const refreshToken = localStorage.getItem(STORAGE_KEY)
-    if (!refreshToken) {
+    if (!localStorage.getItem(STORAGE_KEY)) {
       this.forget()
       return null
     }
     try {
-      const credentials = await this.#client.refreshSession({ refreshToken })
+      const credentials = await this.#client.refreshSession({})
       this.#take(credentials)
       return credentials.accessToken
     } catch (error) {
@@ -110,15 +105,24 @@ export class Session {
     const expiresMs = credentials.accessTokenExpireTime ? timestampMs(credentials.accessTokenExpireTime) : 0
     this.#access = { token: credentials.accessToken, expiresMs }
     this.name = credentials.session?.name ?? ''
-    localStorage.setItem(STORAGE_KEY, credentials.refreshToken)
+    localStorage.setItem(STORAGE_KEY, idOf(this.name))
     user.set(credentials.user ?? null)
     clearTimeout(this.#timer)
     const wait = Math.max(expiresMs - serverNow() - EARLY_MS, 5_000)
     this.#timer = setTimeout(() => void this.#refresh().catch(() => undefined), wait)
   }
 
-  async #followOtherTab(refreshToken: string | null): Promise<void> {
-    if (refreshToken === null) this.forget()
-    else if (!this.#access) await this.restore()
+  async #followOtherTab(id: string | null): Promise<void> {
+    if (id === null) this.forget()
+    else if (id !== idOf(this.name)) {
+      this.#access = null
+      await this.restore()
+    }
   }
+}
+
+/** Runs what changes the cookie, one tab at a time. */
+function underLock<T>(work: () => Promise<T>): Promise<T> {
+  // Web Locks exist in secure contexts only; without them the server's grace for repeated tokens holds.
+  return navigator.locks ? navigator.locks.request(LOCK, work) : work()
 }

@@ -4,6 +4,7 @@ import { Album_Type as AlbumType } from '../gen/spotilike/catalog/v1/album_pb'
 import { Manager_Permission as Permission } from '../gen/spotilike/catalog/v1/manager_pb'
 import { Track_Credit_Type as CreditType } from '../gen/spotilike/catalog/v1/track_pb'
 import { Job_Stage as Stage } from '../gen/spotilike/processing/v1/job_pb'
+import { AccountEvent_Type as EventType } from '../gen/spotilike/user/v1/account_event_pb'
 import { type MessageKey, t } from './index.svelte'
 
 const ALBUM_TYPES: Record<AlbumType, MessageKey> = {
@@ -38,7 +39,28 @@ const STAGES: Record<Stage, MessageKey> = {
   [Stage.PUBLISHING]: 'job.publishing',
 }
 
+const EVENTS: Record<EventType, MessageKey> = {
+  [EventType.TYPE_UNSPECIFIED]: 'event.other',
+  [EventType.SIGNED_UP]: 'event.signedUp',
+  [EventType.SIGNED_IN]: 'event.signedIn',
+  [EventType.SIGN_IN_FAILED]: 'event.signInFailed',
+  [EventType.SIGNED_OUT]: 'event.signedOut',
+  [EventType.OTHERS_SIGNED_OUT]: 'event.othersSignedOut',
+  [EventType.REFRESH_TOKEN_REUSED]: 'event.refreshTokenReused',
+  [EventType.PASSWORD_CHANGED]: 'event.passwordChanged',
+  [EventType.PASSWORD_RESET]: 'event.passwordReset',
+  [EventType.EMAIL_VERIFIED]: 'event.emailVerified',
+  [EventType.EMAIL_CHANGED]: 'event.emailChanged',
+  [EventType.USERNAME_CHANGED]: 'event.usernameChanged',
+  [EventType.ROLE_GRANTED]: 'event.roleGranted',
+  [EventType.ROLE_REVOKED]: 'event.roleRevoked',
+  [EventType.DISABLED]: 'event.disabled',
+  [EventType.ENABLED]: 'event.enabled',
+}
+
 export const albumType = (type: AlbumType): string => t(ALBUM_TYPES[type])
 export const creditType = (type: CreditType): string => t(CREDIT_TYPES[type])
 export const permissionName = (permission: Permission): string => t(PERMISSIONS[permission])
 export const stageName = (stage: Stage): string => t(STAGES[stage])
+/** What happened to an account; a newer server may know of more than this page does. */
+export const eventName = (type: EventType): string => t(EVENTS[type] ?? 'event.other')

@@ -23,12 +23,16 @@ export async function start(): Promise<void> {
   await (await api()).session.restore()
 }
 
-/** Signs out here; what the server does not hear of dies with its tokens. */
+/** Signs this device out. Only the server can take the cookie away, so nobody is told that they are out before it is. */
 export async function signOut(): Promise<void> {
   const { session, sessions } = await api()
-  const { name } = session
+  const { attempt } = await import('./attempt')
   player.reset()
-  if (name) await sessions.revokeSession({ name }).catch(() => undefined)
+  const isOver = await attempt(async () => {
+    // Nobody is signed in any more where the session was ended elsewhere.
+    if (await session.token()) await sessions.revokeSession({ name: session.name })
+  })
+  if (!isOver) return
   session.forget()
   go('/')
 }

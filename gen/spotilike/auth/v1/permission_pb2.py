@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spotilike/auth/v1/permission.proto\x12\x11spotilike.auth.v1\x1a google/protobuf/descriptor.proto\"\xc9\x01\n\nPermission\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".spotilike.auth.v1.Permission.Kind\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\x10\n\x08or_admin\x18\x04 \x01(\x08\"T\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04NONE\x10\x01\x12\x08\n\x04USER\x10\x02\x12\x08\n\x04SELF\x10\x03\x12\x0b\n\x07MANAGER\x10\x04\x12\x0b\n\x07SERVICE\x10\x05:S\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x1d.spotilike.auth.v1.Permissionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spotilike/auth/v1/permission.proto\x12\x11spotilike.auth.v1\x1a google/protobuf/descriptor.proto\"\xb9\x02\n\nPermission\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".spotilike.auth.v1.Permission.Kind\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\x10\n\x08or_admin\x18\x04 \x01(\x08\x12\r\n\x05peers\x18\x05 \x03(\t\x12\x34\n\rby_collection\x18\x06 \x03(\x0b\x32\x1d.spotilike.auth.v1.Permission\x12\x12\n\ncollection\x18\x07 \x01(\t\"k\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04NONE\x10\x01\x12\x08\n\x04USER\x10\x02\x12\x08\n\x04SELF\x10\x03\x12\x0b\n\x07MANAGER\x10\x04\x12\x0b\n\x07SERVICE\x10\x05\x12\t\n\x05\x41\x44MIN\x10\x06\x12\n\n\x06TARGET\x10\x07:S\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x1d.spotilike.auth.v1.Permissionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spotilike.auth.v1.permissio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PERMISSION']._serialized_start=92
-  _globals['_PERMISSION']._serialized_end=293
-  _globals['_PERMISSION_KIND']._serialized_start=209
-  _globals['_PERMISSION_KIND']._serialized_end=293
+  _globals['_PERMISSION']._serialized_end=405
+  _globals['_PERMISSION_KIND']._serialized_start=298
+  _globals['_PERMISSION_KIND']._serialized_end=405
 # @@protoc_insertion_point(module_scope)

@@ -5,9 +5,11 @@ Who may call an RPC, written once beside the RPC. Envoy's rules, the interceptor
 the tests and the API page are all derived from this option.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
@@ -45,6 +47,12 @@ class Permission(_message.Message):
         """A manager, with `permission`, of the artist that the resource in `field` belongs to."""
         SERVICE: Permission._Kind.ValueType  # 5
         """Another service of the mesh, known by its certificate. Never reachable at the edge."""
+        ADMIN: Permission._Kind.ValueType  # 6
+        """An administrator, whoever the resource belongs to."""
+        TARGET: Permission._Kind.ValueType  # 7
+        """Whatever `by_collection` says for the collection of the resource that `field` names, or that what it
+        names belongs to.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """The closed set of rules."""
@@ -61,19 +69,40 @@ class Permission(_message.Message):
     """A manager, with `permission`, of the artist that the resource in `field` belongs to."""
     SERVICE: Permission.Kind.ValueType  # 5
     """Another service of the mesh, known by its certificate. Never reachable at the edge."""
+    ADMIN: Permission.Kind.ValueType  # 6
+    """An administrator, whoever the resource belongs to."""
+    TARGET: Permission.Kind.ValueType  # 7
+    """Whatever `by_collection` says for the collection of the resource that `field` names, or that what it
+    names belongs to.
+    """
 
     KIND_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     OR_ADMIN_FIELD_NUMBER: _builtins.int
+    PEERS_FIELD_NUMBER: _builtins.int
+    BY_COLLECTION_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
     kind: Global___Permission.Kind.ValueType
     """The rule."""
     field: _builtins.str
-    """SELF and MANAGER: path of the request field that names the user or the resource."""
+    """SELF, MANAGER and TARGET: path of the request field that names the user or the resource. Rules in
+    `by_collection` have none: theirs is that of the whole.
+    """
     permission: _builtins.str
     """MANAGER: name of a value of spotilike.catalog.v1.Manager.Permission."""
     or_admin: _builtins.bool
     """Whether an administrator passes as well."""
+    collection: _builtins.str
+    """A rule in `by_collection`: the collection that it is for, such as `albums`."""
+    @_builtins.property
+    def peers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SERVICE: names of the peers that may call, as in `spiffe://spotilike.local/{peer}`."""
+
+    @_builtins.property
+    def by_collection(self) -> _containers.RepeatedCompositeFieldContainer[Global___Permission]:
+        """TARGET: one rule, SELF or MANAGER, for each collection that the target may belong to."""
+
     def __init__(
         self,
         *,
@@ -81,10 +110,13 @@ class Permission(_message.Message):
         field: _builtins.str = ...,
         permission: _builtins.str = ...,
         or_admin: _builtins.bool = ...,
+        peers: _abc.Iterable[_builtins.str] | None = ...,
+        by_collection: _abc.Iterable[Global___Permission] | None = ...,
+        collection: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "kind", b"kind", "or_admin", b"or_admin", "permission", b"permission"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_collection", b"by_collection", "collection", b"collection", "field", b"field", "kind", b"kind", "or_admin", b"or_admin", "peers", b"peers", "permission", b"permission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

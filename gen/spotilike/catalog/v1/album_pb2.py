@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n spotilike/catalog/v1/album.proto\x12\x14spotilike.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x16google/type/date.proto\"\xd3\x04\n\x05\x41lbum\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x08\xbaH\x05r\x03\x18\x80\x01\x12j\n\x06\x61rtist\x18\x02 \x01(\tBZ\xe2\x41\x01\x05\xfa\x41\x16\n\x14spotilike.dev/Artist\xbaH:r523^artists/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\xd8\x01\x01\x12\x1b\n\x05title\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\x18\x96\x01\x12\xde\x01\n\x0crelease_date\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\xb4\x01\xe2\x41\x01\x02\xbaH\xac\x01\xba\x01\xa8\x01\n\ndate.whole\x12+a whole date is needed: year, month and day\x1amthis.year >= 1 && this.year <= 9999 && this.month >= 1 && this.month <= 12 && this.day >= 1 && this.day <= 31\x12\x1f\n\tcover_uri\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x04\x12<\n\x04type\x18\x06 \x01(\x0e\x32 .spotilike.catalog.v1.Album.TypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\";\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\n\n\x06SINGLE\x10\x01\x12\x06\n\x02\x45P\x10\x02\x12\t\n\x05\x41LBUM\x10\x03:(\xea\x41%\n\x13spotilike.dev/Album\x12\x0e\x61lbums/{album}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n spotilike/catalog/v1/album.proto\x12\x14spotilike.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x16google/type/date.proto\"\xf9\x04\n\x05\x41lbum\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x08\xbaH\x05r\x03\x18\x80\x01\x12j\n\x06\x61rtist\x18\x02 \x01(\tBZ\xe2\x41\x01\x05\xfa\x41\x16\n\x14spotilike.dev/Artist\xbaH:r523^artists/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\xd8\x01\x01\x12\x1b\n\x05title\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\x18\x96\x01\x12\xde\x01\n\x0crelease_date\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\xb4\x01\xe2\x41\x01\x02\xbaH\xac\x01\xba\x01\xa8\x01\n\ndate.whole\x12+a whole date is needed: year, month and day\x1amthis.year >= 1 && this.year <= 9999 && this.month >= 1 && this.month <= 12 && this.day >= 1 && this.day <= 31\x12\x1f\n\tcover_uri\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x04\x12<\n\x04type\x18\x06 \x01(\x0e\x32 .spotilike.catalog.v1.Album.TypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x0f\x63over_blur_hash\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18\x64\";\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\n\n\x06SINGLE\x10\x01\x12\x06\n\x02\x45P\x10\x02\x12\t\n\x05\x41LBUM\x10\x03:(\xea\x41%\n\x13spotilike.dev/Album\x12\x0e\x61lbums/{album}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALBUM'].fields_by_name['cover_uri']._serialized_options = b'\342A\001\003\272H\005r\003\030\200\004'
   _globals['_ALBUM'].fields_by_name['type']._loaded_options = None
   _globals['_ALBUM'].fields_by_name['type']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_ALBUM'].fields_by_name['cover_blur_hash']._loaded_options = None
+  _globals['_ALBUM'].fields_by_name['cover_blur_hash']._serialized_options = b'\342A\001\003\272H\004r\002\030d'
   _globals['_ALBUM']._loaded_options = None
   _globals['_ALBUM']._serialized_options = b'\352A%\n\023spotilike.dev/Album\022\016albums/{album}'
   _globals['_ALBUM']._serialized_start=172
-  _globals['_ALBUM']._serialized_end=767
-  _globals['_ALBUM_TYPE']._serialized_start=666
-  _globals['_ALBUM_TYPE']._serialized_end=725
+  _globals['_ALBUM']._serialized_end=805
+  _globals['_ALBUM_TYPE']._serialized_start=704
+  _globals['_ALBUM_TYPE']._serialized_end=763
 # @@protoc_insertion_point(module_scope)

@@ -57,6 +57,7 @@ class Album(_message.Message):
     RELEASE_DATE_FIELD_NUMBER: _builtins.int
     COVER_URI_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    COVER_BLUR_HASH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`albums/{album}`."""
     artist: _builtins.str
@@ -64,9 +65,13 @@ class Album(_message.Message):
     title: _builtins.str
     """The title."""
     cover_uri: _builtins.str
-    """Path of the cover at the edge; empty while there is none."""
+    """Path of the cover at the edge, a square of 640 pixels as WebP; empty while there is none. In the last part of the
+    path the size may be 64, 300, 640 or 1500, and the ending `webp` or `jpg`.
+    """
     type: Global___Album.Type.ValueType
     """What kind of release it is."""
+    cover_blur_hash: _builtins.str
+    """A blurred preview of the cover (blurha.sh); empty while there is none."""
     @_builtins.property
     def release_date(self) -> _date_pb2.Date:
         """The day on which listeners see it, from 00:00 UTC on."""
@@ -80,10 +85,11 @@ class Album(_message.Message):
         release_date: _date_pb2.Date | None = ...,
         cover_uri: _builtins.str = ...,
         type: Global___Album.Type.ValueType = ...,
+        cover_blur_hash: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["release_date", b"release_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "cover_uri", b"cover_uri", "name", b"name", "release_date", b"release_date", "title", b"title", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "cover_blur_hash", b"cover_blur_hash", "cover_uri", b"cover_uri", "name", b"name", "release_date", b"release_date", "title", b"title", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spotilike/catalog/v1/artist.proto\x12\x14spotilike.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"\xcc\x01\n\x06\x41rtist\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x08\xbaH\x05r\x03\x18\x80\x01\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18\x64\x12\x19\n\x03\x62io\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x90N\x12 \n\navatar_uri\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x04\x12\x19\n\x0bis_verified\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03:+\xea\x41(\n\x14spotilike.dev/Artist\x12\x10\x61rtists/{artist}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spotilike/catalog/v1/artist.proto\x12\x14spotilike.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"\xf3\x01\n\x06\x41rtist\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x08\xbaH\x05r\x03\x18\x80\x01\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18\x64\x12\x19\n\x03\x62io\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x90N\x12 \n\navatar_uri\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x04\x12\x19\n\x0bis_verified\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12%\n\x10\x61vatar_blur_hash\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18\x64:+\xea\x41(\n\x14spotilike.dev/Artist\x12\x10\x61rtists/{artist}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,8 +44,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARTIST'].fields_by_name['avatar_uri']._serialized_options = b'\342A\001\003\272H\005r\003\030\200\004'
   _globals['_ARTIST'].fields_by_name['is_verified']._loaded_options = None
   _globals['_ARTIST'].fields_by_name['is_verified']._serialized_options = b'\342A\001\003'
+  _globals['_ARTIST'].fields_by_name['avatar_blur_hash']._loaded_options = None
+  _globals['_ARTIST'].fields_by_name['avatar_blur_hash']._serialized_options = b'\342A\001\003\272H\004r\002\030d'
   _globals['_ARTIST']._loaded_options = None
   _globals['_ARTIST']._serialized_options = b'\352A(\n\024spotilike.dev/Artist\022\020artists/{artist}'
   _globals['_ARTIST']._serialized_start=149
-  _globals['_ARTIST']._serialized_end=353
+  _globals['_ARTIST']._serialized_end=392
 # @@protoc_insertion_point(module_scope)

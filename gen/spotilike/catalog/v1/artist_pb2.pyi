@@ -27,6 +27,7 @@ class Artist(_message.Message):
     BIO_FIELD_NUMBER: _builtins.int
     AVATAR_URI_FIELD_NUMBER: _builtins.int
     IS_VERIFIED_FIELD_NUMBER: _builtins.int
+    AVATAR_BLUR_HASH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`artists/{artist}`."""
     display_name: _builtins.str
@@ -34,9 +35,13 @@ class Artist(_message.Message):
     bio: _builtins.str
     """A text about the artist, plain."""
     avatar_uri: _builtins.str
-    """Path of the picture at the edge; empty where there is none."""
+    """Path of the picture at the edge, a square of 640 pixels as WebP; empty where there is none. In the last part of the
+    path the size may be 64, 300, 640 or 1500, and the ending `webp` or `jpg`.
+    """
     is_verified: _builtins.bool
     """Whether the platform confirmed who runs this page."""
+    avatar_blur_hash: _builtins.str
+    """A blurred preview of the picture (blurha.sh); empty where there is none."""
     def __init__(
         self,
         *,
@@ -45,10 +50,11 @@ class Artist(_message.Message):
         bio: _builtins.str = ...,
         avatar_uri: _builtins.str = ...,
         is_verified: _builtins.bool = ...,
+        avatar_blur_hash: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_uri", b"avatar_uri", "bio", b"bio", "display_name", b"display_name", "is_verified", b"is_verified", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_blur_hash", b"avatar_blur_hash", "avatar_uri", b"avatar_uri", "bio", b"bio", "display_name", b"display_name", "is_verified", b"is_verified", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

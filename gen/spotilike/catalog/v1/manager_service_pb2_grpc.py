@@ -65,7 +65,7 @@ class ManagerServiceServicer:
 
     def CreateManager(self, request, context):
         """Adds a manager with permissions that the caller has.
-        Requires: MANAGE_TEAM.
+        Requires: MANAGE_TEAM or admin, who names somebody for a frozen artist.
         Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

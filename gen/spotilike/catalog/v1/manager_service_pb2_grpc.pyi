@@ -37,7 +37,7 @@ class ManagerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ManagerServiceAsyncStub: ...
     CreateManager: _grpc.UnaryUnaryMultiCallable[_manager_service_pb2.CreateManagerRequest, _manager_pb2.Manager]
     """Adds a manager with permissions that the caller has.
-    Requires: MANAGE_TEAM.
+    Requires: MANAGE_TEAM or admin, who names somebody for a frozen artist.
     Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
     """
     ListManagers: _grpc.UnaryUnaryMultiCallable[_manager_service_pb2.ListManagersRequest, _manager_service_pb2.ListManagersResponse]
@@ -63,7 +63,7 @@ class ManagerServiceAsyncStub(ManagerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateManager: _aio.UnaryUnaryMultiCallable[_manager_service_pb2.CreateManagerRequest, _manager_pb2.Manager]  # type: ignore[assignment]
     """Adds a manager with permissions that the caller has.
-    Requires: MANAGE_TEAM.
+    Requires: MANAGE_TEAM or admin, who names somebody for a frozen artist.
     Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
     """
     ListManagers: _aio.UnaryUnaryMultiCallable[_manager_service_pb2.ListManagersRequest, _manager_service_pb2.ListManagersResponse]  # type: ignore[assignment]
@@ -92,7 +92,7 @@ class ManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_manager_pb2.Manager, _abc.Awaitable[_manager_pb2.Manager]]:
         """Adds a manager with permissions that the caller has.
-        Requires: MANAGE_TEAM.
+        Requires: MANAGE_TEAM or admin, who names somebody for a frozen artist.
         Errors: INVALID_FIELDS, ARTIST_NOT_FOUND, PERMISSION_MISSING, USER_NOT_FOUND, MANAGER_EXISTS, REQUEST_ID_REUSED.
         """
 

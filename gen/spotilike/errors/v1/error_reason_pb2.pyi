@@ -128,6 +128,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such session of this user.
     Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
     """
+    EMAIL_UNVERIFIED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
+    Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
+    """
+    USER_DISABLED: _ErrorReason.ValueType  # 47
+    """PERMISSION_DENIED: an administrator has disabled the account.
+    Example: {"reason": "USER_DISABLED", "metadata": {}}
+    """
+    ATTEMPTS_THROTTLED: _ErrorReason.ValueType  # 48
+    """RESOURCE_EXHAUSTED: too many attempts failed; RetryInfo says when the next one is looked at.
+    Example: {"reason": "ATTEMPTS_THROTTLED", "metadata": {}}
+    """
+    LINK_INVALID: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION: the link of a mail is unknown, was used before or has ended. Ask for another one.
+    Example: {"reason": "LINK_INVALID", "metadata": {}}
+    """
+    PASSWORD_WRONG: _ErrorReason.ValueType  # 50
+    """PERMISSION_DENIED: the password that was sent to confirm a change is not the account's.
+    Example: {"reason": "PASSWORD_WRONG", "metadata": {}}
+    """
+    LAST_ADMIN: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION: this is the last administrator; make another one first.
+    Example: {"reason": "LAST_ADMIN", "metadata": {}}
+    """
+    ORIGIN_FORBIDDEN: _ErrorReason.ValueType  # 52
+    """PERMISSION_DENIED: a cookie was sent by a page of another origin.
+    Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
+    """
+    KEY_TOO_YOUNG: _ErrorReason.ValueType  # 53
+    """FAILED_PRECONDITION: the next key was published too short a time ago to be known everywhere; RetryInfo says when.
+    Example: {"reason": "KEY_TOO_YOUNG", "metadata": {}}
+    """
     ARTIST_NOT_FOUND: _ErrorReason.ValueType  # 60
     """NOT_FOUND: no such artist.
     Example: {"reason": "ARTIST_NOT_FOUND", "metadata": {"name": "artists/0198..."}}
@@ -156,6 +188,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the last manager with ALL cannot be removed; give ALL to somebody else first.
     Example: {"reason": "LAST_MANAGER", "metadata": {"artist": "artists/0198..."}}
     """
+    ARTIST_FROZEN: _ErrorReason.ValueType  # 67
+    """FAILED_PRECONDITION: nobody has ALL for the artist any more; an administrator has to name somebody.
+    Example: {"reason": "ARTIST_FROZEN", "metadata": {"artist": "artists/0198..."}}
+    """
     UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 80
     """NOT_FOUND: no such upload, or the caller may not upload for its artist.
     Example: {"reason": "UPLOAD_NOT_FOUND", "metadata": {"name": "uploads/0198..."}}
@@ -169,12 +205,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "UPLOAD_CLOSED", "metadata": {"state": "ABORTED"}}
     """
     UPLOAD_QUOTA: _ErrorReason.ValueType  # 83
-    """RESOURCE_EXHAUSTED: the caller has too many open uploads; complete or abort one.
+    """RESOURCE_EXHAUSTED: the caller has too many open uploads or unfinished pictures; complete or abort one, or wait.
     Example: {"reason": "UPLOAD_QUOTA", "metadata": {"limit": "100"}}
     """
     UPLOAD_URL_INVALID: _ErrorReason.ValueType  # 84
     """PERMISSION_DENIED: the presigned address is expired, changed or meant for other bytes. GetUpload gives fresh ones.
     Example: {"reason": "UPLOAD_URL_INVALID", "metadata": {}}
+    """
+    ARTWORK_NOT_FOUND: _ErrorReason.ValueType  # 85
+    """NOT_FOUND: no such artwork, or the caller may not change the picture of its target.
+    Example: {"reason": "ARTWORK_NOT_FOUND", "metadata": {"name": "artworks/0198..."}}
+    """
+    IMAGE_NOT_FOUND: _ErrorReason.ValueType  # 86
+    """NOT_FOUND: no such picture; it was replaced by a newer one, or has not been made yet.
+    Example: {"reason": "IMAGE_NOT_FOUND", "metadata": {}}
     """
     JOB_NOT_FOUND: _ErrorReason.ValueType  # 100
     """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
@@ -318,6 +362,38 @@ SESSION_NOT_FOUND: ErrorReason.ValueType  # 45
 """NOT_FOUND: no such session of this user.
 Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
 """
+EMAIL_UNVERIFIED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
+Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
+"""
+USER_DISABLED: ErrorReason.ValueType  # 47
+"""PERMISSION_DENIED: an administrator has disabled the account.
+Example: {"reason": "USER_DISABLED", "metadata": {}}
+"""
+ATTEMPTS_THROTTLED: ErrorReason.ValueType  # 48
+"""RESOURCE_EXHAUSTED: too many attempts failed; RetryInfo says when the next one is looked at.
+Example: {"reason": "ATTEMPTS_THROTTLED", "metadata": {}}
+"""
+LINK_INVALID: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION: the link of a mail is unknown, was used before or has ended. Ask for another one.
+Example: {"reason": "LINK_INVALID", "metadata": {}}
+"""
+PASSWORD_WRONG: ErrorReason.ValueType  # 50
+"""PERMISSION_DENIED: the password that was sent to confirm a change is not the account's.
+Example: {"reason": "PASSWORD_WRONG", "metadata": {}}
+"""
+LAST_ADMIN: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION: this is the last administrator; make another one first.
+Example: {"reason": "LAST_ADMIN", "metadata": {}}
+"""
+ORIGIN_FORBIDDEN: ErrorReason.ValueType  # 52
+"""PERMISSION_DENIED: a cookie was sent by a page of another origin.
+Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
+"""
+KEY_TOO_YOUNG: ErrorReason.ValueType  # 53
+"""FAILED_PRECONDITION: the next key was published too short a time ago to be known everywhere; RetryInfo says when.
+Example: {"reason": "KEY_TOO_YOUNG", "metadata": {}}
+"""
 ARTIST_NOT_FOUND: ErrorReason.ValueType  # 60
 """NOT_FOUND: no such artist.
 Example: {"reason": "ARTIST_NOT_FOUND", "metadata": {"name": "artists/0198..."}}
@@ -346,6 +422,10 @@ LAST_MANAGER: ErrorReason.ValueType  # 66
 """FAILED_PRECONDITION: the last manager with ALL cannot be removed; give ALL to somebody else first.
 Example: {"reason": "LAST_MANAGER", "metadata": {"artist": "artists/0198..."}}
 """
+ARTIST_FROZEN: ErrorReason.ValueType  # 67
+"""FAILED_PRECONDITION: nobody has ALL for the artist any more; an administrator has to name somebody.
+Example: {"reason": "ARTIST_FROZEN", "metadata": {"artist": "artists/0198..."}}
+"""
 UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 80
 """NOT_FOUND: no such upload, or the caller may not upload for its artist.
 Example: {"reason": "UPLOAD_NOT_FOUND", "metadata": {"name": "uploads/0198..."}}
@@ -359,12 +439,20 @@ UPLOAD_CLOSED: ErrorReason.ValueType  # 82
 Example: {"reason": "UPLOAD_CLOSED", "metadata": {"state": "ABORTED"}}
 """
 UPLOAD_QUOTA: ErrorReason.ValueType  # 83
-"""RESOURCE_EXHAUSTED: the caller has too many open uploads; complete or abort one.
+"""RESOURCE_EXHAUSTED: the caller has too many open uploads or unfinished pictures; complete or abort one, or wait.
 Example: {"reason": "UPLOAD_QUOTA", "metadata": {"limit": "100"}}
 """
 UPLOAD_URL_INVALID: ErrorReason.ValueType  # 84
 """PERMISSION_DENIED: the presigned address is expired, changed or meant for other bytes. GetUpload gives fresh ones.
 Example: {"reason": "UPLOAD_URL_INVALID", "metadata": {}}
+"""
+ARTWORK_NOT_FOUND: ErrorReason.ValueType  # 85
+"""NOT_FOUND: no such artwork, or the caller may not change the picture of its target.
+Example: {"reason": "ARTWORK_NOT_FOUND", "metadata": {"name": "artworks/0198..."}}
+"""
+IMAGE_NOT_FOUND: ErrorReason.ValueType  # 86
+"""NOT_FOUND: no such picture; it was replaced by a newer one, or has not been made yet.
+Example: {"reason": "IMAGE_NOT_FOUND", "metadata": {}}
 """
 JOB_NOT_FOUND: ErrorReason.ValueType  # 100
 """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.

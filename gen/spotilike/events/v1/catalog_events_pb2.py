@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spotilike/events/v1/catalog_events.proto\x12\x13spotilike.events.v1\"\xb0\x01\n\rTrackUploaded\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12\x15\n\rsource_bucket\x18\x05 \x01(\t\x12\x12\n\nsource_key\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x0e\n\x06sha256\x18\x08 \x01(\t\x12\x10\n\x08\x66ilename\x18\t \x01(\t\".\n\rFolderRetired\x12\r\n\x05track\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spotilike/events/v1/catalog_events.proto\x12\x13spotilike.events.v1\"\xb0\x01\n\rTrackUploaded\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12\x15\n\rsource_bucket\x18\x05 \x01(\t\x12\x12\n\nsource_key\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x0e\n\x06sha256\x18\x08 \x01(\t\x12\x10\n\x08\x66ilename\x18\t \x01(\t\".\n\rFolderRetired\x12\r\n\x05track\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\"a\n\x0f\x41rtworkUploaded\x12\x0f\n\x07\x61rtwork\x18\x01 \x01(\t\x12\x15\n\rsource_bucket\x18\x02 \x01(\t\x12\x12\n\nsource_key\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"!\n\x0e\x41rtworkRetired\x12\x0f\n\x07\x61rtwork\x18\x01 \x01(\t\".\n\rAvatarChanged\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0f\n\x07\x61rtwork\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKUPLOADED']._serialized_end=242
   _globals['_FOLDERRETIRED']._serialized_start=244
   _globals['_FOLDERRETIRED']._serialized_end=290
+  _globals['_ARTWORKUPLOADED']._serialized_start=292
+  _globals['_ARTWORKUPLOADED']._serialized_end=389
+  _globals['_ARTWORKRETIRED']._serialized_start=391
+  _globals['_ARTWORKRETIRED']._serialized_end=424
+  _globals['_AVATARCHANGED']._serialized_start=426
+  _globals['_AVATARCHANGED']._serialized_end=472
 # @@protoc_insertion_point(module_scope)

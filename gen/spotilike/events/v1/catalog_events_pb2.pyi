@@ -99,3 +99,87 @@ class FolderRetired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FolderRetired: _TypeAlias = FolderRetired  # noqa: Y015
+
+@_typing.final
+class ArtworkUploaded(_message.Message):
+    """All bytes of a picture have arrived. Heard by processing, which makes its sizes. Business key: `artwork`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTWORK_FIELD_NUMBER: _builtins.int
+    SOURCE_BUCKET_FIELD_NUMBER: _builtins.int
+    SOURCE_KEY_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    artwork: _builtins.str
+    """UUID of the artwork."""
+    source_bucket: _builtins.str
+    """Bucket of the picture as it came."""
+    source_key: _builtins.str
+    """Key of the picture as it came."""
+    size_bytes: _builtins.int
+    """Length of the picture as it came, in bytes."""
+    def __init__(
+        self,
+        *,
+        artwork: _builtins.str = ...,
+        source_bucket: _builtins.str = ...,
+        source_key: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artwork", b"artwork", "size_bytes", b"size_bytes", "source_bucket", b"source_bucket", "source_key", b"source_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtworkUploaded: _TypeAlias = ArtworkUploaded  # noqa: Y015
+
+@_typing.final
+class ArtworkRetired(_message.Message):
+    """A picture is no longer shown. Heard by processing, which removes its sizes after a grace. Business key: `artwork`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTWORK_FIELD_NUMBER: _builtins.int
+    artwork: _builtins.str
+    """UUID of the artwork."""
+    def __init__(
+        self,
+        *,
+        artwork: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artwork", b"artwork"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtworkRetired: _TypeAlias = ArtworkRetired  # noqa: Y015
+
+@_typing.final
+class AvatarChanged(_message.Message):
+    """A user has a new picture. Heard by the user service. Business key: `user` and `artwork`; the ids of artworks rise with
+    the time at which they were made, and the greatest one is the newest.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    ARTWORK_FIELD_NUMBER: _builtins.int
+    user: _builtins.str
+    """UUID of the user."""
+    artwork: _builtins.str
+    """UUID of the artwork."""
+    def __init__(
+        self,
+        *,
+        user: _builtins.str = ...,
+        artwork: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artwork", b"artwork", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AvatarChanged: _TypeAlias = AvatarChanged  # noqa: Y015

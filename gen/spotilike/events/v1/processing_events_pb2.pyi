@@ -98,3 +98,61 @@ class JobFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobFailed: _TypeAlias = JobFailed  # noqa: Y015
+
+@_typing.final
+class ArtworkCompleted(_message.Message):
+    """Every size of a picture is in the object store. Heard by catalog, which shows the newest one of its target.
+    Business key: `artwork`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTWORK_FIELD_NUMBER: _builtins.int
+    BLUR_HASH_FIELD_NUMBER: _builtins.int
+    artwork: _builtins.str
+    """UUID of the artwork."""
+    blur_hash: _builtins.str
+    """A blurred preview (blurha.sh)."""
+    def __init__(
+        self,
+        *,
+        artwork: _builtins.str = ...,
+        blur_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artwork", b"artwork", "blur_hash", b"blur_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtworkCompleted: _TypeAlias = ArtworkCompleted  # noqa: Y015
+
+@_typing.final
+class ArtworkFailed(_message.Message):
+    """A picture could not be used. Heard by catalog, which tells whoever uploaded it. Business key: `artwork`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTWORK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    artwork: _builtins.str
+    """UUID of the artwork."""
+    reason: _builtins.str
+    """A stable word such as TRUNCATED."""
+    message: _builtins.str
+    """A sentence for whoever uploaded it."""
+    def __init__(
+        self,
+        *,
+        artwork: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artwork", b"artwork", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtworkFailed: _TypeAlias = ArtworkFailed  # noqa: Y015

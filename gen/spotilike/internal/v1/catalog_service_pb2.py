@@ -27,7 +27,7 @@ from spotilike.auth.v1 import permission_pb2 as spotilike_dot_auth_dot_v1_dot_pe
 from spotilike.internal.v1 import audio_pb2 as spotilike_dot_internal_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+spotilike/internal/v1/catalog_service.proto\x12\x15spotilike.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"spotilike/auth/v1/permission.proto\x1a!spotilike/internal/v1/audio.proto\"I\n\x16ResolvePlaybackRequest\x12\x17\n\x05track\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"l\n\x17ResolvePlaybackResponse\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\x30\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32!.spotilike.internal.v1.AudioFacts\x12\x0f\n\x07\x61rtists\x18\x03 \x03(\t\"m\n\x1c\x43heckArtistPermissionRequest\x12\x16\n\x04user\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x06\x61rtist\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\npermission\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"0\n\x1d\x43heckArtistPermissionResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\"6\n\x1cListArtistPermissionsRequest\x12\x16\n\x04user\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x99\x01\n\x1dListArtistPermissionsResponse\x12J\n\x06grants\x18\x01 \x03(\x0b\x32:.spotilike.internal.v1.ListArtistPermissionsResponse.Grant\x1a,\n\x05Grant\x12\x0e\n\x06\x61rtist\x18\x01 \x01(\t\x12\x13\n\x0bpermissions\x18\x02 \x03(\t2\xac\x03\n\rAccessService\x12{\n\x0fResolvePlayback\x12-.spotilike.internal.v1.ResolvePlaybackRequest\x1a..spotilike.internal.v1.ResolvePlaybackResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x05\x12\x8d\x01\n\x15\x43heckArtistPermission\x12\x33.spotilike.internal.v1.CheckArtistPermissionRequest\x1a\x34.spotilike.internal.v1.CheckArtistPermissionResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x05\x12\x8d\x01\n\x15ListArtistPermissions\x12\x33.spotilike.internal.v1.ListArtistPermissionsRequest\x1a\x34.spotilike.internal.v1.ListArtistPermissionsResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+spotilike/internal/v1/catalog_service.proto\x12\x15spotilike.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"spotilike/auth/v1/permission.proto\x1a!spotilike/internal/v1/audio.proto\"I\n\x16ResolvePlaybackRequest\x12\x17\n\x05track\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"l\n\x17ResolvePlaybackResponse\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\x30\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32!.spotilike.internal.v1.AudioFacts\x12\x0f\n\x07\x61rtists\x18\x03 \x03(\t\"m\n\x1c\x43heckArtistPermissionRequest\x12\x16\n\x04user\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x06\x61rtist\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\npermission\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"0\n\x1d\x43heckArtistPermissionResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\"6\n\x1cListArtistPermissionsRequest\x12\x16\n\x04user\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x99\x01\n\x1dListArtistPermissionsResponse\x12J\n\x06grants\x18\x01 \x03(\x0b\x32:.spotilike.internal.v1.ListArtistPermissionsResponse.Grant\x1a,\n\x05Grant\x12\x0e\n\x06\x61rtist\x18\x01 \x01(\t\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\"0\n\x16ListSoleArtistsRequest\x12\x16\n\x04user\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"*\n\x17ListSoleArtistsResponse\x12\x0f\n\x07\x61rtists\x18\x01 \x03(\t2\xdf\x04\n\rAccessService\x12\x86\x01\n\x0fResolvePlayback\x12-.spotilike.internal.v1.ResolvePlaybackRequest\x1a..spotilike.internal.v1.ResolvePlaybackResponse\"\x14\x90\x02\x01\x8a\xb5\x18\r\x08\x05*\tstreaming\x12\xa4\x01\n\x15\x43heckArtistPermission\x12\x33.spotilike.internal.v1.CheckArtistPermissionRequest\x1a\x34.spotilike.internal.v1.CheckArtistPermissionResponse\" \x90\x02\x01\x8a\xb5\x18\x19\x08\x05*\nprocessing*\tstreaming\x12\x99\x01\n\x15ListArtistPermissions\x12\x33.spotilike.internal.v1.ListArtistPermissionsRequest\x1a\x34.spotilike.internal.v1.ListArtistPermissionsResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\x08\x05*\nprocessing\x12\x81\x01\n\x0fListSoleArtists\x12-.spotilike.internal.v1.ListSoleArtistsRequest\x1a..spotilike.internal.v1.ListSoleArtistsResponse\"\x0f\x90\x02\x01\x8a\xb5\x18\x08\x08\x05*\x04userb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,12 +46,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKARTISTPERMISSIONREQUEST'].fields_by_name['permission']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_LISTARTISTPERMISSIONSREQUEST'].fields_by_name['user']._loaded_options = None
   _globals['_LISTARTISTPERMISSIONSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_LISTSOLEARTISTSREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_LISTSOLEARTISTSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ACCESSSERVICE'].methods_by_name['ResolvePlayback']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['ResolvePlayback']._serialized_options = b'\220\002\001\212\265\030\002\010\005'
+  _globals['_ACCESSSERVICE'].methods_by_name['ResolvePlayback']._serialized_options = b'\220\002\001\212\265\030\r\010\005*\tstreaming'
   _globals['_ACCESSSERVICE'].methods_by_name['CheckArtistPermission']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['CheckArtistPermission']._serialized_options = b'\220\002\001\212\265\030\002\010\005'
+  _globals['_ACCESSSERVICE'].methods_by_name['CheckArtistPermission']._serialized_options = b'\220\002\001\212\265\030\031\010\005*\nprocessing*\tstreaming'
   _globals['_ACCESSSERVICE'].methods_by_name['ListArtistPermissions']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['ListArtistPermissions']._serialized_options = b'\220\002\001\212\265\030\002\010\005'
+  _globals['_ACCESSSERVICE'].methods_by_name['ListArtistPermissions']._serialized_options = b'\220\002\001\212\265\030\016\010\005*\nprocessing'
+  _globals['_ACCESSSERVICE'].methods_by_name['ListSoleArtists']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ListSoleArtists']._serialized_options = b'\220\002\001\212\265\030\010\010\005*\004user'
   _globals['_RESOLVEPLAYBACKREQUEST']._serialized_start=170
   _globals['_RESOLVEPLAYBACKREQUEST']._serialized_end=243
   _globals['_RESOLVEPLAYBACKRESPONSE']._serialized_start=245
@@ -66,6 +70,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTARTISTPERMISSIONSRESPONSE']._serialized_end=726
   _globals['_LISTARTISTPERMISSIONSRESPONSE_GRANT']._serialized_start=682
   _globals['_LISTARTISTPERMISSIONSRESPONSE_GRANT']._serialized_end=726
-  _globals['_ACCESSSERVICE']._serialized_start=729
-  _globals['_ACCESSSERVICE']._serialized_end=1157
+  _globals['_LISTSOLEARTISTSREQUEST']._serialized_start=728
+  _globals['_LISTSOLEARTISTSREQUEST']._serialized_end=776
+  _globals['_LISTSOLEARTISTSRESPONSE']._serialized_start=778
+  _globals['_LISTSOLEARTISTSRESPONSE']._serialized_end=820
+  _globals['_ACCESSSERVICE']._serialized_start=823
+  _globals['_ACCESSSERVICE']._serialized_end=1430
 # @@protoc_insertion_point(module_scope)

@@ -202,3 +202,49 @@ class ListArtistPermissionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListArtistPermissionsResponse: _TypeAlias = ListArtistPermissionsResponse  # noqa: Y015
+
+@_typing.final
+class ListSoleArtistsRequest(_message.Message):
+    """Whose artists."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    user: _builtins.str
+    """UUID of the user."""
+    def __init__(
+        self,
+        *,
+        user: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSoleArtistsRequest: _TypeAlias = ListSoleArtistsRequest  # noqa: Y015
+
+@_typing.final
+class ListSoleArtistsResponse(_message.Message):
+    """Artists that would be left alone without the user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTISTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def artists(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs of the artists, a hundred at most."""
+
+    def __init__(
+        self,
+        *,
+        artists: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artists", b"artists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSoleArtistsResponse: _TypeAlias = ListSoleArtistsResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class AccessServiceStub:
                 request_serializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListArtistPermissionsRequest.SerializeToString,
                 response_deserializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListArtistPermissionsResponse.FromString,
                 _registered_method=True)
+        self.ListSoleArtists = channel.unary_unary(
+                '/spotilike.internal.v1.AccessService/ListSoleArtists',
+                request_serializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListSoleArtistsRequest.SerializeToString,
+                response_deserializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListSoleArtistsResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer:
@@ -83,6 +88,15 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSoleArtists(self, request, context):
+        """Lists the artists whose only manager with ALL is this user.
+        Requires: service.
+        Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -100,6 +114,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.ListArtistPermissions,
                     request_deserializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListArtistPermissionsRequest.FromString,
                     response_serializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListArtistPermissionsResponse.SerializeToString,
+            ),
+            'ListSoleArtists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSoleArtists,
+                    request_deserializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListSoleArtistsRequest.FromString,
+                    response_serializer=spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListSoleArtistsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -184,6 +203,33 @@ class AccessService:
             '/spotilike.internal.v1.AccessService/ListArtistPermissions',
             spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListArtistPermissionsRequest.SerializeToString,
             spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListArtistPermissionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSoleArtists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.internal.v1.AccessService/ListSoleArtists',
+            spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListSoleArtistsRequest.SerializeToString,
+            spotilike_dot_internal_dot_v1_dot_catalog__service__pb2.ListSoleArtistsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,11 @@ class AccessServiceStub:
     Requires: service.
     Errors: none of its own.
     """
+    ListSoleArtists: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListSoleArtistsRequest, _catalog_service_pb2.ListSoleArtistsResponse]
+    """Lists the artists whose only manager with ALL is this user.
+    Requires: service.
+    Errors: none of its own.
+    """
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -66,6 +71,11 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """
     ListArtistPermissions: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListArtistPermissionsRequest, _catalog_service_pb2.ListArtistPermissionsResponse]  # type: ignore[assignment]
     """Lists every artist that a user manages, with the permissions.
+    Requires: service.
+    Errors: none of its own.
+    """
+    ListSoleArtists: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListSoleArtistsRequest, _catalog_service_pb2.ListSoleArtistsResponse]  # type: ignore[assignment]
+    """Lists the artists whose only manager with ALL is this user.
     Requires: service.
     Errors: none of its own.
     """
@@ -102,6 +112,17 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListArtistPermissionsResponse, _abc.Awaitable[_catalog_service_pb2.ListArtistPermissionsResponse]]:
         """Lists every artist that a user manages, with the permissions.
+        Requires: service.
+        Errors: none of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSoleArtists(
+        self,
+        request: _catalog_service_pb2.ListSoleArtistsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ListSoleArtistsResponse, _abc.Awaitable[_catalog_service_pb2.ListSoleArtistsResponse]]:
+        """Lists the artists whose only manager with ALL is this user.
         Requires: service.
         Errors: none of its own.
         """

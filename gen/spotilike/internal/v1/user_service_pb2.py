@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from spotilike.auth.v1 import permission_pb2 as spotilike_dot_auth_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spotilike/internal/v1/user_service.proto\x12\x15spotilike.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"spotilike/auth/v1/permission.proto\"Y\n\x12ResolveUserRequest\x12\x16\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1d\n\x08username\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32H\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"3\n\x13ResolveUserResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t2\x83\x01\n\x10\x44irectoryService\x12o\n\x0bResolveUser\x12).spotilike.internal.v1.ResolveUserRequest\x1a*.spotilike.internal.v1.ResolveUserResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spotilike/internal/v1/user_service.proto\x12\x15spotilike.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"spotilike/auth/v1/permission.proto\"Y\n\x12ResolveUserRequest\x12\x16\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1d\n\x08username\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32H\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"3\n\x13ResolveUserResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\",\n\x17RotateAccessKeysRequest\x12\x11\n\temergency\x18\x01 \x01(\x08\"\'\n\x18RotateAccessKeysResponse\x12\x0b\n\x03kid\x18\x01 \x01(\t2\x8c\x01\n\x10\x44irectoryService\x12x\n\x0bResolveUser\x12).spotilike.internal.v1.ResolveUserRequest\x1a*.spotilike.internal.v1.ResolveUserResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\x08\x05*\x07\x63\x61talog2\x95\x01\n\x10\x41\x63\x63\x65ssKeyService\x12\x80\x01\n\x10RotateAccessKeys\x12..spotilike.internal.v1.RotateAccessKeysRequest\x1a/.spotilike.internal.v1.RotateAccessKeysResponse\"\x0b\x8a\xb5\x18\x07\x08\x05*\x03\x63lib\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,11 +40,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEUSERREQUEST'].fields_by_name['username']._loaded_options = None
   _globals['_RESOLVEUSERREQUEST'].fields_by_name['username']._serialized_options = b'\272H\006r\004\020\001\0302'
   _globals['_DIRECTORYSERVICE'].methods_by_name['ResolveUser']._loaded_options = None
-  _globals['_DIRECTORYSERVICE'].methods_by_name['ResolveUser']._serialized_options = b'\220\002\001\212\265\030\002\010\005'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['ResolveUser']._serialized_options = b'\220\002\001\212\265\030\013\010\005*\007catalog'
+  _globals['_ACCESSKEYSERVICE'].methods_by_name['RotateAccessKeys']._loaded_options = None
+  _globals['_ACCESSKEYSERVICE'].methods_by_name['RotateAccessKeys']._serialized_options = b'\212\265\030\007\010\005*\003cli'
   _globals['_RESOLVEUSERREQUEST']._serialized_start=132
   _globals['_RESOLVEUSERREQUEST']._serialized_end=221
   _globals['_RESOLVEUSERRESPONSE']._serialized_start=223
   _globals['_RESOLVEUSERRESPONSE']._serialized_end=274
-  _globals['_DIRECTORYSERVICE']._serialized_start=277
-  _globals['_DIRECTORYSERVICE']._serialized_end=408
+  _globals['_ROTATEACCESSKEYSREQUEST']._serialized_start=276
+  _globals['_ROTATEACCESSKEYSREQUEST']._serialized_end=320
+  _globals['_ROTATEACCESSKEYSRESPONSE']._serialized_start=322
+  _globals['_ROTATEACCESSKEYSRESPONSE']._serialized_end=361
+  _globals['_DIRECTORYSERVICE']._serialized_start=364
+  _globals['_DIRECTORYSERVICE']._serialized_end=504
+  _globals['_ACCESSKEYSERVICE']._serialized_start=507
+  _globals['_ACCESSKEYSERVICE']._serialized_end=656
 # @@protoc_insertion_point(module_scope)

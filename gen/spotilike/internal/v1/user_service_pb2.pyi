@@ -69,3 +69,47 @@ class ResolveUserResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveUserResponse: _TypeAlias = ResolveUserResponse  # noqa: Y015
+
+@_typing.final
+class RotateAccessKeysRequest(_message.Message):
+    """How to rotate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMERGENCY_FIELD_NUMBER: _builtins.int
+    emergency: _builtins.bool
+    """Whether to withdraw every key at once."""
+    def __init__(
+        self,
+        *,
+        emergency: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emergency", b"emergency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateAccessKeysRequest: _TypeAlias = RotateAccessKeysRequest  # noqa: Y015
+
+@_typing.final
+class RotateAccessKeysResponse(_message.Message):
+    """What signs now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KID_FIELD_NUMBER: _builtins.int
+    kid: _builtins.str
+    """Id of the key that signs from now on."""
+    def __init__(
+        self,
+        *,
+        kid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kid", b"kid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateAccessKeysResponse: _TypeAlias = RotateAccessKeysResponse  # noqa: Y015

@@ -101,3 +101,82 @@ class DirectoryService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class AccessKeyServiceStub:
+    """Changes the keys that sign access tokens.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.RotateAccessKeys = channel.unary_unary(
+                '/spotilike.internal.v1.AccessKeyService/RotateAccessKeys',
+                request_serializer=spotilike_dot_internal_dot_v1_dot_user__service__pb2.RotateAccessKeysRequest.SerializeToString,
+                response_deserializer=spotilike_dot_internal_dot_v1_dot_user__service__pb2.RotateAccessKeysResponse.FromString,
+                _registered_method=True)
+
+
+class AccessKeyServiceServicer:
+    """Changes the keys that sign access tokens.
+    """
+
+    def RotateAccessKeys(self, request, context):
+        """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
+        In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
+        Requires: the operator's command line.
+        Errors: KEY_TOO_YOUNG.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AccessKeyServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'RotateAccessKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateAccessKeys,
+                    request_deserializer=spotilike_dot_internal_dot_v1_dot_user__service__pb2.RotateAccessKeysRequest.FromString,
+                    response_serializer=spotilike_dot_internal_dot_v1_dot_user__service__pb2.RotateAccessKeysResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'spotilike.internal.v1.AccessKeyService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('spotilike.internal.v1.AccessKeyService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AccessKeyService:
+    """Changes the keys that sign access tokens.
+    """
+
+    @staticmethod
+    def RotateAccessKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.internal.v1.AccessKeyService/RotateAccessKeys',
+            spotilike_dot_internal_dot_v1_dot_user__service__pb2.RotateAccessKeysRequest.SerializeToString,
+            spotilike_dot_internal_dot_v1_dot_user__service__pb2.RotateAccessKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -65,3 +65,46 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AccessKeyServiceStub:
+    """Changes the keys that sign access tokens."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AccessKeyServiceAsyncStub: ...
+    RotateAccessKeys: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RotateAccessKeysRequest, _user_service_pb2.RotateAccessKeysResponse]
+    """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
+    In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
+    Requires: the operator's command line.
+    Errors: KEY_TOO_YOUNG.
+    """
+
+@_typing.type_check_only
+class AccessKeyServiceAsyncStub(AccessKeyServiceStub):
+    """Changes the keys that sign access tokens."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    RotateAccessKeys: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RotateAccessKeysRequest, _user_service_pb2.RotateAccessKeysResponse]  # type: ignore[assignment]
+    """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
+    In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
+    Requires: the operator's command line.
+    Errors: KEY_TOO_YOUNG.
+    """
+
+class AccessKeyServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Changes the keys that sign access tokens."""
+
+    @_abc_1.abstractmethod
+    def RotateAccessKeys(
+        self,
+        request: _user_service_pb2.RotateAccessKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.RotateAccessKeysResponse, _abc.Awaitable[_user_service_pb2.RotateAccessKeysResponse]]:
+        """Signs with the key that was published next, and publishes another one; tokens of the old key stay good until they end.
+        In an emergency every key is withdrawn at once, and with it every token, and every device is signed out.
+        Requires: the operator's command line.
+        Errors: KEY_TOO_YOUNG.
+        """
+
+def add_AccessKeyServiceServicer_to_server(servicer: AccessKeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -85,7 +85,7 @@ class SessionCredentials(_message.Message):
     access_token: _builtins.str
     """A signed token (RFC 9068) for the header `Authorization: Bearer`, valid for at most 15 minutes."""
     refresh_token: _builtins.str
-    """Exchanged once for the next credentials by RefreshSession."""
+    """Exchanged once for the next credentials by RefreshSession; empty where a cookie holds it."""
     @_builtins.property
     def session(self) -> Global___Session:
         """The session."""

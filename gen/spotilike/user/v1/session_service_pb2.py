@@ -31,7 +31,7 @@ from spotilike.auth.v1 import permission_pb2 as spotilike_dot_auth_dot_v1_dot_pe
 from spotilike.user.v1 import session_pb2 as spotilike_dot_user_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spotilike/user/v1/session_service.proto\x12\x11spotilike.user.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\"spotilike/auth/v1/permission.proto\x1a\x1fspotilike/user/v1/session.proto\"X\n\x14\x43reateSessionRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12!\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x01(\x80\x08\"?\n\x15RefreshSessionRequest\x12&\n\rrefresh_token\x18\x01 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x04\"\xc1\x01\n\x13ListSessionsRequest\x12h\n\x06parent\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"r\n\x14ListSessionsResponse\x12\x37\n\x08sessions\x18\x01 \x03(\x0b\x32\x1a.spotilike.user.v1.SessionB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb6\x01\n\x14RevokeSessionRequest\x12\x9d\x01\n\x04name\x18\x01 \x01(\tB\x8e\x01\xe2\x41\x01\x02\xfa\x41\x17\n\x15spotilike.dev/Session\xbaHmrk2i^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})/sessions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$2\xbe\x04\n\x0eSessionService\x12~\n\rCreateSession\x12\'.spotilike.user.v1.CreateSessionRequest\x1a%.spotilike.user.v1.SessionCredentials\"\x1d\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12\x88\x01\n\x0eRefreshSession\x12(.spotilike.user.v1.RefreshSessionRequest\x1a%.spotilike.user.v1.SessionCredentials\"%\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/sessions:refresh:\x01*\x12\x97\x01\n\x0cListSessions\x12&.spotilike.user.v1.ListSessionsRequest\x1a\'.spotilike.user.v1.ListSessionsResponse\"6\x90\x02\x01\x8a\xb5\x18\n\x08\x03\x12\x06parent\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=users/*}/sessions\x12\x86\x01\n\rRevokeSession\x12\'.spotilike.user.v1.RevokeSessionRequest\x1a\x16.google.protobuf.Empty\"4\x90\x02\x02\x8a\xb5\x18\x08\x08\x03\x12\x04name\x82\xd3\xe4\x93\x02\x1f*\x1d/v1/{name=users/*/sessions/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'spotilike/user/v1/session_service.proto\x12\x11spotilike.user.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\"spotilike/auth/v1/permission.proto\x1a\x1fspotilike/user/v1/session.proto\"r\n\x14\x43reateSessionRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x18\xff\x01`\x01\x12!\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x01(\x80\x08\x12\x18\n\nuse_cookie\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"=\n\x15RefreshSessionRequest\x12$\n\rrefresh_token\x18\x01 \x01(\tB\r\xe2\x41\x02\x01\x04\xbaH\x05r\x03\x18\x80\x04\"\xc1\x01\n\x13ListSessionsRequest\x12h\n\x06parent\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"r\n\x14ListSessionsResponse\x12\x37\n\x08sessions\x18\x01 \x03(\x0b\x32\x1a.spotilike.user.v1.SessionB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb6\x01\n\x14RevokeSessionRequest\x12\x9d\x01\n\x04name\x18\x01 \x01(\tB\x8e\x01\xe2\x41\x01\x02\xfa\x41\x17\n\x15spotilike.dev/Session\xbaHmrk2i^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})/sessions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\"\x86\x01\n\x1aRevokeOtherSessionsRequest\x12h\n\x06parent\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$2\xe5\x05\n\x0eSessionService\x12~\n\rCreateSession\x12\'.spotilike.user.v1.CreateSessionRequest\x1a%.spotilike.user.v1.SessionCredentials\"\x1d\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12\x88\x01\n\x0eRefreshSession\x12(.spotilike.user.v1.RefreshSessionRequest\x1a%.spotilike.user.v1.SessionCredentials\"%\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/sessions:refresh:\x01*\x12\x97\x01\n\x0cListSessions\x12&.spotilike.user.v1.ListSessionsRequest\x1a\'.spotilike.user.v1.ListSessionsResponse\"6\x90\x02\x01\x8a\xb5\x18\n\x08\x03\x12\x06parent\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=users/*}/sessions\x12\x86\x01\n\rRevokeSession\x12\'.spotilike.user.v1.RevokeSessionRequest\x1a\x16.google.protobuf.Empty\"4\x90\x02\x02\x8a\xb5\x18\x08\x08\x03\x12\x04name\x82\xd3\xe4\x93\x02\x1f*\x1d/v1/{name=users/*/sessions/*}\x12\xa4\x01\n\x13RevokeOtherSessions\x12-.spotilike.user.v1.RevokeOtherSessionsRequest\x1a\x16.google.protobuf.Empty\"F\x90\x02\x02\x8a\xb5\x18\n\x08\x03\x12\x06parent\x82\xd3\xe4\x93\x02/\"*/v1/{parent=users/*}/sessions:revokeOthers:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spotilike.user.v1.session_s
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATESESSIONREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_CREATESESSIONREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\377\001'
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\030\377\001`\001'
   _globals['_CREATESESSIONREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_CREATESESSIONREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\002\004\272H\007r\005 \001(\200\010'
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['use_cookie']._loaded_options = None
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['use_cookie']._serialized_options = b'\342A\001\001'
   _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._loaded_options = None
-  _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\004'
+  _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._serialized_options = b'\342A\002\001\004\272H\005r\003\030\200\004'
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -56,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSESSIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\027\n\025spotilike.dev/Session\272Hmrk2i^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})/sessions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_REVOKEOTHERSESSIONSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_REVOKEOTHERSESSIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
   _globals['_SESSIONSERVICE'].methods_by_name['CreateSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['CreateSession']._serialized_options = b'\212\265\030\002\010\001\202\323\344\223\002\021\"\014/v1/sessions:\001*'
   _globals['_SESSIONSERVICE'].methods_by_name['RefreshSession']._loaded_options = None
@@ -64,16 +68,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\220\002\001\212\265\030\n\010\003\022\006parent\202\323\344\223\002\037\022\035/v1/{parent=users/*}/sessions'
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeSession']._serialized_options = b'\220\002\002\212\265\030\010\010\003\022\004name\202\323\344\223\002\037*\035/v1/{name=users/*/sessions/*}'
+  _globals['_SESSIONSERVICE'].methods_by_name['RevokeOtherSessions']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['RevokeOtherSessions']._serialized_options = b'\220\002\002\212\265\030\n\010\003\022\006parent\202\323\344\223\002/\"*/v1/{parent=users/*}/sessions:revokeOthers:\001*'
   _globals['_CREATESESSIONREQUEST']._serialized_start=279
-  _globals['_CREATESESSIONREQUEST']._serialized_end=367
-  _globals['_REFRESHSESSIONREQUEST']._serialized_start=369
-  _globals['_REFRESHSESSIONREQUEST']._serialized_end=432
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=435
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=628
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=630
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=744
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=747
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=929
-  _globals['_SESSIONSERVICE']._serialized_start=932
-  _globals['_SESSIONSERVICE']._serialized_end=1506
+  _globals['_CREATESESSIONREQUEST']._serialized_end=393
+  _globals['_REFRESHSESSIONREQUEST']._serialized_start=395
+  _globals['_REFRESHSESSIONREQUEST']._serialized_end=456
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=459
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=652
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=654
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=768
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=771
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=953
+  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_start=956
+  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_end=1090
+  _globals['_SESSIONSERVICE']._serialized_start=1093
+  _globals['_SESSIONSERVICE']._serialized_end=1834
 # @@protoc_insertion_point(module_scope)

@@ -57,6 +57,11 @@ class SessionServiceStub:
                 request_serializer=spotilike_dot_user_dot_v1_dot_session__service__pb2.RevokeSessionRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.RevokeOtherSessions = channel.unary_unary(
+                '/spotilike.user.v1.SessionService/RevokeOtherSessions',
+                request_serializer=spotilike_dot_user_dot_v1_dot_session__service__pb2.RevokeOtherSessionsRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -66,7 +71,7 @@ class SessionServiceServicer:
     def CreateSession(self, request, context):
         """Signs in with e-mail and password.
         Requires: none.
-        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, OVERLOADED.
+        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,7 +80,7 @@ class SessionServiceServicer:
     def RefreshSession(self, request, context):
         """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
         Requires: none (the refresh token is the proof).
-        Errors: REFRESH_TOKEN_INVALID.
+        Errors: REFRESH_TOKEN_INVALID, ORIGIN_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,9 +96,18 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeSession(self, request, context):
-        """Signs one device out. Its refresh token dies at once, its access token within 15 minutes.
+        """Signs one device out. Its refresh token dies at once, its access token within seconds.
         Requires: self.
         Errors: PERMISSION_MISSING, SESSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeOtherSessions(self, request, context):
+        """Signs every device out but the one that calls.
+        Requires: self.
+        Errors: PERMISSION_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +134,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'RevokeSession': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeSession,
                     request_deserializer=spotilike_dot_user_dot_v1_dot_session__service__pb2.RevokeSessionRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'RevokeOtherSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOtherSessions,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_session__service__pb2.RevokeOtherSessionsRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
     }
@@ -231,6 +250,33 @@ class SessionService:
             target,
             '/spotilike.user.v1.SessionService/RevokeSession',
             spotilike_dot_user_dot_v1_dot_session__service__pb2.RevokeSessionRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOtherSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.SessionService/RevokeOtherSessions',
+            spotilike_dot_user_dot_v1_dot_session__service__pb2.RevokeOtherSessionsRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,

@@ -38,12 +38,12 @@ class SessionServiceStub:
     CreateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.SessionCredentials]
     """Signs in with e-mail and password.
     Requires: none.
-    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, OVERLOADED.
+    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.SessionCredentials]
     """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
     Requires: none (the refresh token is the proof).
-    Errors: REFRESH_TOKEN_INVALID.
+    Errors: REFRESH_TOKEN_INVALID, ORIGIN_FORBIDDEN.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]
     """Lists the devices that are signed in, the last used first.
@@ -51,9 +51,14 @@ class SessionServiceStub:
     Errors: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
     """
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeSessionRequest, _empty_pb2.Empty]
-    """Signs one device out. Its refresh token dies at once, its access token within 15 minutes.
+    """Signs one device out. Its refresh token dies at once, its access token within seconds.
     Requires: self.
     Errors: PERMISSION_MISSING, SESSION_NOT_FOUND.
+    """
+    RevokeOtherSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeOtherSessionsRequest, _empty_pb2.Empty]
+    """Signs every device out but the one that calls.
+    Requires: self.
+    Errors: PERMISSION_MISSING.
     """
 
 @_typing.type_check_only
@@ -64,12 +69,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     CreateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.SessionCredentials]  # type: ignore[assignment]
     """Signs in with e-mail and password.
     Requires: none.
-    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, OVERLOADED.
+    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.SessionCredentials]  # type: ignore[assignment]
     """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
     Requires: none (the refresh token is the proof).
-    Errors: REFRESH_TOKEN_INVALID.
+    Errors: REFRESH_TOKEN_INVALID, ORIGIN_FORBIDDEN.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Lists the devices that are signed in, the last used first.
@@ -77,9 +82,14 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Errors: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
     """
     RevokeSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeSessionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Signs one device out. Its refresh token dies at once, its access token within 15 minutes.
+    """Signs one device out. Its refresh token dies at once, its access token within seconds.
     Requires: self.
     Errors: PERMISSION_MISSING, SESSION_NOT_FOUND.
+    """
+    RevokeOtherSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeOtherSessionsRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Signs every device out but the one that calls.
+    Requires: self.
+    Errors: PERMISSION_MISSING.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -93,7 +103,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_pb2.SessionCredentials, _abc.Awaitable[_session_pb2.SessionCredentials]]:
         """Signs in with e-mail and password.
         Requires: none.
-        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, OVERLOADED.
+        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
         """
 
     @_abc_1.abstractmethod
@@ -104,7 +114,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_pb2.SessionCredentials, _abc.Awaitable[_session_pb2.SessionCredentials]]:
         """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
         Requires: none (the refresh token is the proof).
-        Errors: REFRESH_TOKEN_INVALID.
+        Errors: REFRESH_TOKEN_INVALID, ORIGIN_FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
@@ -124,9 +134,20 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.RevokeSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Signs one device out. Its refresh token dies at once, its access token within 15 minutes.
+        """Signs one device out. Its refresh token dies at once, its access token within seconds.
         Requires: self.
         Errors: PERMISSION_MISSING, SESSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeOtherSessions(
+        self,
+        request: _session_service_pb2.RevokeOtherSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Signs every device out but the one that calls.
+        Requires: self.
+        Errors: PERMISSION_MISSING.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,19 +33,22 @@ class User(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    IS_DISABLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`users/{user}`; the UUID is the subject of access tokens."""
     email: _builtins.str
-    """The address that signs in. Only the user sees it."""
+    """The address that signs in. Only the user and administrators see it."""
     username: _builtins.str
     """The name that others see, unique without regard to case."""
     avatar_uri: _builtins.str
     """Path of the picture at the edge; empty where there is none."""
     is_verified: _builtins.bool
-    """Whether the e-mail address was confirmed. Only the user sees it."""
+    """Whether the e-mail address was confirmed. Only the user and administrators see it."""
+    is_disabled: _builtins.bool
+    """Whether an administrator has disabled the account. Only administrators see it."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the user's roles, `ROLE_USER` and `ROLE_ADMIN`. Only the user sees them."""
+        """Names of the user's roles, `ROLE_USER` and `ROLE_ADMIN`. Only the user and administrators see them."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -53,7 +56,7 @@ class User(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When the account was last changed. Only the user sees it."""
+        """When the account was last changed. Only the user and administrators see it."""
 
     def __init__(
         self,
@@ -66,10 +69,11 @@ class User(_message.Message):
         roles: _abc.Iterable[_builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        is_disabled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_uri", b"avatar_uri", "create_time", b"create_time", "email", b"email", "is_verified", b"is_verified", "name", b"name", "roles", b"roles", "update_time", b"update_time", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_uri", b"avatar_uri", "create_time", b"create_time", "email", b"email", "is_disabled", b"is_disabled", "is_verified", b"is_verified", "name", b"name", "roles", b"roles", "update_time", b"update_time", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,11 +26,13 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from spotilike.auth.v1 import permission_pb2 as spotilike_dot_auth_dot_v1_dot_permission__pb2
 from spotilike.user.v1 import user_pb2 as spotilike_dot_user_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$spotilike/user/v1/user_service.proto\x12\x11spotilike.user.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\"spotilike/auth/v1/permission.proto\x1a\x1cspotilike/user/v1/user.proto\"\xeb\x01\n\x11\x43reateUserRequest\x12\xb2\x01\n\x04user\x18\x01 \x01(\x0b\x32\x17.spotilike.user.v1.UserB\x8a\x01\xe2\x41\x01\x02\xbaH\x82\x01\xba\x01\x38\n\x13user.email.required\x12\x0f\x65mail is needed\x1a\x10this.email != \'\'\xba\x01\x41\n\x16user.username.required\x12\x12username is needed\x1a\x13this.username != \'\'\xc8\x01\x01\x12!\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x08(\x80\x08\"x\n\x0eGetUserRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\"4\n\x11LookupUserRequest\x12\x1f\n\x08username\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x32\x32\xd2\x02\n\x0bUserService\x12g\n\nCreateUser\x12$.spotilike.user.v1.CreateUserRequest\x1a\x17.spotilike.user.v1.User\"\x1a\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12j\n\x07GetUser\x12!.spotilike.user.v1.GetUserRequest\x1a\x17.spotilike.user.v1.User\"#\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x12n\n\nLookupUser\x12$.spotilike.user.v1.LookupUserRequest\x1a\x17.spotilike.user.v1.User\"!\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/users:lookupb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$spotilike/user/v1/user_service.proto\x12\x11spotilike.user.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\"spotilike/auth/v1/permission.proto\x1a\x1cspotilike/user/v1/user.proto\"\xeb\x01\n\x11\x43reateUserRequest\x12\xb2\x01\n\x04user\x18\x01 \x01(\x0b\x32\x17.spotilike.user.v1.UserB\x8a\x01\xe2\x41\x01\x02\xbaH\x82\x01\xba\x01\x38\n\x13user.email.required\x12\x0f\x65mail is needed\x1a\x10this.email != \'\'\xba\x01\x41\n\x16user.username.required\x12\x12username is needed\x1a\x13this.username != \'\'\xc8\x01\x01\x12!\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x08(\x80\x08\"x\n\x0eGetUserRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\"}\n\x11UpdateUserRequest\x12\x31\n\x04user\x18\x01 \x01(\x0b\x32\x17.spotilike.user.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\x9d\x01\n\x10\x45raseUserRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12!\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x01(\x80\x08\"{\n\x11\x44\x65leteUserRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\"4\n\x11LookupUserRequest\x12\x1f\n\x08username\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x32\"q\n\x10ListUsersRequest\x12\x1b\n\x05query\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xff\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"i\n\x11ListUsersResponse\x12\x31\n\x05users\x18\x01 \x03(\x0b\x32\x17.spotilike.user.v1.UserB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x9f\x01\n\x10GrantRoleRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12#\n\x04role\x18\x02 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0cR\nROLE_ADMIN\"\xa0\x01\n\x11RevokeRoleRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12#\n\x04role\x18\x02 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0cR\nROLE_ADMIN\"\x9a\x01\n\x12\x44isableUserRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12\x1c\n\x06reason\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03\"{\n\x11\x45nableUserRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\"\xc9\x01\n\x15\x43hangePasswordRequest\x12\x66\n\x04name\x18\x01 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x14\n\x12spotilike.dev/User\xbaH:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$\x12!\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x01(\x80\x08\x12%\n\x0cnew_password\x18\x03 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x08(\x80\x08\"d\n\x1fRequestEmailVerificationRequest\x12 \n\x05\x65mail\x18\x01 \x01(\tB\x11\xe2\x41\x01\x01\xbaH\nr\x05\x18\xff\x01`\x01\xd8\x01\x01\x12\x1f\n\x08password\x18\x02 \x01(\tB\r\xe2\x41\x02\x01\x04\xbaH\x05r\x03(\x80\x08\"4\n\x12VerifyEmailRequest\x12\x1e\n\x05token\x18\x01 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x01\"<\n\x1bRequestPasswordResetRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x18\xff\x01`\x01\"]\n\x14ResetPasswordRequest\x12\x1e\n\x05token\x18\x01 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12%\n\x0cnew_password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05 \x08(\x80\x08\x32\xe5\x0f\n\x0bUserService\x12g\n\nCreateUser\x12$.spotilike.user.v1.CreateUserRequest\x1a\x17.spotilike.user.v1.User\"\x1a\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12j\n\x07GetUser\x12!.spotilike.user.v1.GetUserRequest\x1a\x17.spotilike.user.v1.User\"#\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x12\x86\x01\n\nUpdateUser\x12$.spotilike.user.v1.UpdateUserRequest\x1a\x17.spotilike.user.v1.User\"9\x90\x02\x02\x8a\xb5\x18\r\x08\x03\x12\tuser.name\x82\xd3\xe4\x93\x02\x1f\x32\x17/v1/{user.name=users/*}:\x04user\x12y\n\tEraseUser\x12#.spotilike.user.v1.EraseUserRequest\x1a\x16.google.protobuf.Empty\"/\x8a\xb5\x18\x08\x08\x03\x12\x04name\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/{name=users/*}:erase:\x01*\x12o\n\nDeleteUser\x12$.spotilike.user.v1.DeleteUserRequest\x1a\x16.google.protobuf.Empty\"#\x90\x02\x02\x8a\xb5\x18\x02\x08\x06\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=users/*}\x12n\n\nLookupUser\x12$.spotilike.user.v1.LookupUserRequest\x1a\x17.spotilike.user.v1.User\"!\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/users:lookup\x12r\n\tListUsers\x12#.spotilike.user.v1.ListUsersRequest\x1a$.spotilike.user.v1.ListUsersResponse\"\x1a\x90\x02\x01\x8a\xb5\x18\x02\x08\x06\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12{\n\tGrantRole\x12#.spotilike.user.v1.GrantRoleRequest\x1a\x17.spotilike.user.v1.User\"0\x90\x02\x02\x8a\xb5\x18\x02\x08\x06\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=users/*}:grantRole:\x01*\x12~\n\nRevokeRole\x12$.spotilike.user.v1.RevokeRoleRequest\x1a\x17.spotilike.user.v1.User\"1\x90\x02\x02\x8a\xb5\x18\x02\x08\x06\x82\xd3\xe4\x93\x02\"\"\x1d/v1/{name=users/*}:revokeRole:\x01*\x12}\n\x0b\x44isableUser\x12%.spotilike.user.v1.DisableUserRequest\x1a\x17.spotilike.user.v1.User\".\x90\x02\x02\x8a\xb5\x18\x02\x08\x06\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/{name=users/*}:disable:\x01*\x12z\n\nEnableUser\x12$.spotilike.user.v1.EnableUserRequest\x1a\x17.spotilike.user.v1.User\"-\x90\x02\x02\x8a\xb5\x18\x02\x08\x06\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/{name=users/*}:enable:\x01*\x12\x8d\x01\n\x0e\x43hangePassword\x12(.spotilike.user.v1.ChangePasswordRequest\x1a\x17.spotilike.user.v1.User\"8\x8a\xb5\x18\x08\x08\x03\x12\x04name\x82\xd3\xe4\x93\x02&\"!/v1/{name=users/*}:changePassword:\x01*\x12\x9b\x01\n\x18RequestEmailVerification\x12\x32.spotilike.user.v1.RequestEmailVerificationRequest\x1a\x16.google.protobuf.Empty\"3\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\'\"\"/v1/users:requestEmailVerification:\x01*\x12t\n\x0bVerifyEmail\x12%.spotilike.user.v1.VerifyEmailRequest\x1a\x16.google.protobuf.Empty\"&\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/users:verifyEmail:\x01*\x12\x8f\x01\n\x14RequestPasswordReset\x12..spotilike.user.v1.RequestPasswordResetRequest\x1a\x16.google.protobuf.Empty\"/\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/users:requestPasswordReset:\x01*\x12z\n\rResetPassword\x12\'.spotilike.user.v1.ResetPasswordRequest\x1a\x16.google.protobuf.Empty\"(\x8a\xb5\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/users:resetPassword:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,20 +45,126 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEUSERREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\002\004\272H\007r\005 \010(\200\010'
   _globals['_GETUSERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_ERASEUSERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_ERASEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_ERASEUSERREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_ERASEUSERREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\002\004\272H\007r\005 \001(\200\010'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
   _globals['_LOOKUPUSERREQUEST'].fields_by_name['username']._loaded_options = None
   _globals['_LOOKUPUSERREQUEST'].fields_by_name['username']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\0302'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['query']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\001\272H\005r\003\030\377\001'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\010'
+  _globals['_LISTUSERSRESPONSE'].fields_by_name['users']._loaded_options = None
+  _globals['_LISTUSERSRESPONSE'].fields_by_name['users']._serialized_options = b'\272H\006\222\001\003\020\310\001'
+  _globals['_LISTUSERSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTUSERSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_GRANTROLEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GRANTROLEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_GRANTROLEREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_GRANTROLEREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\016r\014R\nROLE_ADMIN'
+  _globals['_REVOKEROLEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_REVOKEROLEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_REVOKEROLEREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_REVOKEROLEREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\016r\014R\nROLE_ADMIN'
+  _globals['_DISABLEUSERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DISABLEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_DISABLEUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DISABLEUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001\272H\005r\003\030\364\003'
+  _globals['_ENABLEUSERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_ENABLEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022spotilike.dev/User\272H:r826^users/(me|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\002\004\272H\007r\005 \001(\200\010'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\002\002\004\272H\007r\005 \010(\200\010'
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\nr\005\030\377\001`\001\330\001\001'
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\001\004\272H\005r\003(\200\010'
+  _globals['_VERIFYEMAILREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_VERIFYEMAILREQUEST'].fields_by_name['token']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\001'
+  _globals['_REQUESTPASSWORDRESETREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_REQUESTPASSWORDRESETREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\030\377\001`\001'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['token']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\001'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\002\002\004\272H\007r\005 \010(\200\010'
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._serialized_options = b'\212\265\030\002\010\001\202\323\344\223\002\016\"\t/v1/users:\001*'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\220\002\001\212\265\030\002\010\002\202\323\344\223\002\024\022\022/v1/{name=users/*}'
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\220\002\002\212\265\030\r\010\003\022\tuser.name\202\323\344\223\002\0372\027/v1/{user.name=users/*}:\004user'
+  _globals['_USERSERVICE'].methods_by_name['EraseUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['EraseUser']._serialized_options = b'\212\265\030\010\010\003\022\004name\202\323\344\223\002\035\"\030/v1/{name=users/*}:erase:\001*'
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\220\002\002\212\265\030\002\010\006\202\323\344\223\002\024*\022/v1/{name=users/*}'
   _globals['_USERSERVICE'].methods_by_name['LookupUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['LookupUser']._serialized_options = b'\220\002\001\212\265\030\002\010\002\202\323\344\223\002\022\022\020/v1/users:lookup'
-  _globals['_CREATEUSERREQUEST']._serialized_start=245
-  _globals['_CREATEUSERREQUEST']._serialized_end=480
-  _globals['_GETUSERREQUEST']._serialized_start=482
-  _globals['_GETUSERREQUEST']._serialized_end=602
-  _globals['_LOOKUPUSERREQUEST']._serialized_start=604
-  _globals['_LOOKUPUSERREQUEST']._serialized_end=656
-  _globals['_USERSERVICE']._serialized_start=659
-  _globals['_USERSERVICE']._serialized_end=997
+  _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001\212\265\030\002\010\006\202\323\344\223\002\013\022\t/v1/users'
+  _globals['_USERSERVICE'].methods_by_name['GrantRole']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['GrantRole']._serialized_options = b'\220\002\002\212\265\030\002\010\006\202\323\344\223\002!\"\034/v1/{name=users/*}:grantRole:\001*'
+  _globals['_USERSERVICE'].methods_by_name['RevokeRole']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['RevokeRole']._serialized_options = b'\220\002\002\212\265\030\002\010\006\202\323\344\223\002\"\"\035/v1/{name=users/*}:revokeRole:\001*'
+  _globals['_USERSERVICE'].methods_by_name['DisableUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DisableUser']._serialized_options = b'\220\002\002\212\265\030\002\010\006\202\323\344\223\002\037\"\032/v1/{name=users/*}:disable:\001*'
+  _globals['_USERSERVICE'].methods_by_name['EnableUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['EnableUser']._serialized_options = b'\220\002\002\212\265\030\002\010\006\202\323\344\223\002\036\"\031/v1/{name=users/*}:enable:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\212\265\030\010\010\003\022\004name\202\323\344\223\002&\"!/v1/{name=users/*}:changePassword:\001*'
+  _globals['_USERSERVICE'].methods_by_name['RequestEmailVerification']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['RequestEmailVerification']._serialized_options = b'\212\265\030\002\010\002\202\323\344\223\002\'\"\"/v1/users:requestEmailVerification:\001*'
+  _globals['_USERSERVICE'].methods_by_name['VerifyEmail']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['VerifyEmail']._serialized_options = b'\212\265\030\002\010\001\202\323\344\223\002\032\"\025/v1/users:verifyEmail:\001*'
+  _globals['_USERSERVICE'].methods_by_name['RequestPasswordReset']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['RequestPasswordReset']._serialized_options = b'\212\265\030\002\010\001\202\323\344\223\002#\"\036/v1/users:requestPasswordReset:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ResetPassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ResetPassword']._serialized_options = b'\212\265\030\002\010\001\202\323\344\223\002\034\"\027/v1/users:resetPassword:\001*'
+  _globals['_CREATEUSERREQUEST']._serialized_start=308
+  _globals['_CREATEUSERREQUEST']._serialized_end=543
+  _globals['_GETUSERREQUEST']._serialized_start=545
+  _globals['_GETUSERREQUEST']._serialized_end=665
+  _globals['_UPDATEUSERREQUEST']._serialized_start=667
+  _globals['_UPDATEUSERREQUEST']._serialized_end=792
+  _globals['_ERASEUSERREQUEST']._serialized_start=795
+  _globals['_ERASEUSERREQUEST']._serialized_end=952
+  _globals['_DELETEUSERREQUEST']._serialized_start=954
+  _globals['_DELETEUSERREQUEST']._serialized_end=1077
+  _globals['_LOOKUPUSERREQUEST']._serialized_start=1079
+  _globals['_LOOKUPUSERREQUEST']._serialized_end=1131
+  _globals['_LISTUSERSREQUEST']._serialized_start=1133
+  _globals['_LISTUSERSREQUEST']._serialized_end=1246
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1248
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1353
+  _globals['_GRANTROLEREQUEST']._serialized_start=1356
+  _globals['_GRANTROLEREQUEST']._serialized_end=1515
+  _globals['_REVOKEROLEREQUEST']._serialized_start=1518
+  _globals['_REVOKEROLEREQUEST']._serialized_end=1678
+  _globals['_DISABLEUSERREQUEST']._serialized_start=1681
+  _globals['_DISABLEUSERREQUEST']._serialized_end=1835
+  _globals['_ENABLEUSERREQUEST']._serialized_start=1837
+  _globals['_ENABLEUSERREQUEST']._serialized_end=1960
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1963
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=2164
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST']._serialized_start=2166
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST']._serialized_end=2266
+  _globals['_VERIFYEMAILREQUEST']._serialized_start=2268
+  _globals['_VERIFYEMAILREQUEST']._serialized_end=2320
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_start=2322
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_end=2382
+  _globals['_RESETPASSWORDREQUEST']._serialized_start=2384
+  _globals['_RESETPASSWORDREQUEST']._serialized_end=2477
+  _globals['_USERSERVICE']._serialized_start=2480
+  _globals['_USERSERVICE']._serialized_end=4501
 # @@protoc_insertion_point(module_scope)

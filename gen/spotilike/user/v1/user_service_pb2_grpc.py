@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from spotilike.user.v1 import user_pb2 as spotilike_dot_user_dot_v1_dot_user__pb2
 from spotilike.user.v1 import user_service_pb2 as spotilike_dot_user_dot_v1_dot_user__service__pb2
 
@@ -27,7 +28,7 @@ if _version_not_supported:
 
 
 class UserServiceStub:
-    """Makes and shows accounts.
+    """Makes, shows, changes and erases accounts.
     """
 
     def __init__(self, channel):
@@ -46,30 +47,123 @@ class UserServiceStub:
                 request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.GetUserRequest.SerializeToString,
                 response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
                 _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/spotilike.user.v1.UserService/UpdateUser',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.EraseUser = channel.unary_unary(
+                '/spotilike.user.v1.UserService/EraseUser',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.EraseUserRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.DeleteUser = channel.unary_unary(
+                '/spotilike.user.v1.UserService/DeleteUser',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.LookupUser = channel.unary_unary(
                 '/spotilike.user.v1.UserService/LookupUser',
                 request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.LookupUserRequest.SerializeToString,
                 response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
                 _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/spotilike.user.v1.UserService/ListUsers',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.GrantRole = channel.unary_unary(
+                '/spotilike.user.v1.UserService/GrantRole',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.GrantRoleRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.RevokeRole = channel.unary_unary(
+                '/spotilike.user.v1.UserService/RevokeRole',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.RevokeRoleRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.DisableUser = channel.unary_unary(
+                '/spotilike.user.v1.UserService/DisableUser',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.DisableUserRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.EnableUser = channel.unary_unary(
+                '/spotilike.user.v1.UserService/EnableUser',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.EnableUserRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/spotilike.user.v1.UserService/ChangePassword',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.RequestEmailVerification = channel.unary_unary(
+                '/spotilike.user.v1.UserService/RequestEmailVerification',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.RequestEmailVerificationRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.VerifyEmail = channel.unary_unary(
+                '/spotilike.user.v1.UserService/VerifyEmail',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.VerifyEmailRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/spotilike.user.v1.UserService/RequestPasswordReset',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/spotilike.user.v1.UserService/ResetPassword',
+                request_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
-    """Makes and shows accounts.
+    """Makes, shows, changes and erases accounts.
     """
 
     def CreateUser(self, request, context):
-        """Makes an account with the role ROLE_USER.
+        """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
+        In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
         Requires: none.
-        Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, OVERLOADED.
+        Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Shows an account: everything to the user, the public part to others. `users/me` is the caller.
+        """Shows an account: everything to the user and to administrators, the public part to others. `users/me` is the caller.
         Requires: user.
         Errors: USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateUser(self, request, context):
+        """Changes the username. The address is changed by RequestEmailVerification, the picture by an Artwork.
+        Requires: self.
+        Errors: INVALID_FIELDS, PERMISSION_MISSING, USERNAME_TAKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseUser(self, request, context):
+        """Erases the caller's account and everything personal. What was played stays counted, without the person.
+        Requires: self, with the password.
+        Errors: PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, LAST_MANAGER, LAST_ADMIN, OVERLOADED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUser(self, request, context):
+        """Erases an account as EraseUser does; an artist whose last manager it was is frozen until an administrator names another.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +173,98 @@ class UserServiceServicer:
         """Finds an account by its exact username, without regard to case, and shows the public part.
         Requires: user.
         Errors: USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUsers(self, request, context):
+        """Lists accounts, the newest first.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantRole(self, request, context):
+        """Gives a role to an account; it counts from the next access token on.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeRole(self, request, context):
+        """Takes a role from an account and signs its devices out. The last administrator stays one.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisableUser(self, request, context):
+        """Signs an account out everywhere and lets it in no more, until EnableUser. The last administrator cannot be disabled.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnableUser(self, request, context):
+        """Lets a disabled account sign in again.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes the password and signs every device out, this one too.
+        Requires: self, with the password.
+        Errors: INVALID_FIELDS, PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestEmailVerification(self, request, context):
+        """Sends a link that confirms the caller's address, or a new one, which it then replaces.
+        A second mail to the same address within a minute is not sent.
+        Requires: user; the password as well for a new address.
+        Errors: INVALID_FIELDS, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyEmail(self, request, context):
+        """Confirms the address that a link was sent to. A link works once, for a day.
+        Requires: none (the link is the proof).
+        Errors: LINK_INVALID, EMAIL_TAKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestPasswordReset(self, request, context):
+        """Sends a link that sets a new password, if the address has an account; the answer does not tell.
+        A second mail to the same address within a minute is not sent.
+        Requires: none.
+        Errors: INVALID_FIELDS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Sets a new password and signs every device out. A link works once, for an hour.
+        Requires: none (the link is the proof).
+        Errors: INVALID_FIELDS, LINK_INVALID, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,10 +283,75 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.GetUserRequest.FromString,
                     response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
             ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.UpdateUserRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'EraseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseUser,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.EraseUserRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'DeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUser,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.DeleteUserRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
             'LookupUser': grpc.unary_unary_rpc_method_handler(
                     servicer.LookupUser,
                     request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.LookupUserRequest.FromString,
                     response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ListUsersRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'GrantRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantRole,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.GrantRoleRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'RevokeRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeRole,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.RevokeRoleRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'DisableUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisableUser,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.DisableUserRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'EnableUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnableUser,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.EnableUserRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=spotilike_dot_user_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'RequestEmailVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestEmailVerification,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.RequestEmailVerificationRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'VerifyEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyEmail,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.VerifyEmailRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=spotilike_dot_user_dot_v1_dot_user__service__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -111,7 +362,7 @@ def add_UserServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserService:
-    """Makes and shows accounts.
+    """Makes, shows, changes and erases accounts.
     """
 
     @staticmethod
@@ -169,6 +420,87 @@ class UserService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/UpdateUser',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.UpdateUserRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/EraseUser',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.EraseUserRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/DeleteUser',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def LookupUser(request,
             target,
             options=(),
@@ -185,6 +517,276 @@ class UserService:
             '/spotilike.user.v1.UserService/LookupUser',
             spotilike_dot_user_dot_v1_dot_user__service__pb2.LookupUserRequest.SerializeToString,
             spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/ListUsers',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/GrantRole',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.GrantRoleRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/RevokeRole',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.RevokeRoleRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisableUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/DisableUser',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.DisableUserRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnableUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/EnableUser',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.EnableUserRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/ChangePassword',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+            spotilike_dot_user_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestEmailVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/RequestEmailVerification',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.RequestEmailVerificationRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/VerifyEmail',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.VerifyEmailRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/RequestPasswordReset',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.RequestPasswordResetRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.user.v1.UserService/ResetPassword',
+            spotilike_dot_user_dot_v1_dot_user__service__pb2.ResetPasswordRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

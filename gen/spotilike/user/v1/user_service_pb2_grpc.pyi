@@ -4,6 +4,7 @@ isort:skip_file
 Accounts."""
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from spotilike.user.v1 import user_pb2 as _user_pb2
 from spotilike.user.v1 import user_service_pb2 as _user_service_pb2
@@ -28,51 +29,187 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """Makes and shows accounts."""
+    """Makes, shows, changes and erases accounts."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_pb2.User]
-    """Makes an account with the role ROLE_USER.
+    """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
+    In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
     Requires: none.
-    Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, OVERLOADED.
+    Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
-    """Shows an account: everything to the user, the public part to others. `users/me` is the caller.
+    """Shows an account: everything to the user and to administrators, the public part to others. `users/me` is the caller.
     Requires: user.
     Errors: USER_NOT_FOUND.
+    """
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_pb2.User]
+    """Changes the username. The address is changed by RequestEmailVerification, the picture by an Artwork.
+    Requires: self.
+    Errors: INVALID_FIELDS, PERMISSION_MISSING, USERNAME_TAKEN.
+    """
+    EraseUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.EraseUserRequest, _empty_pb2.Empty]
+    """Erases the caller's account and everything personal. What was played stays counted, without the person.
+    Requires: self, with the password.
+    Errors: PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, LAST_MANAGER, LAST_ADMIN, OVERLOADED.
+    """
+    DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]
+    """Erases an account as EraseUser does; an artist whose last manager it was is frozen until an administrator names another.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
     """
     LookupUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.LookupUserRequest, _user_pb2.User]
     """Finds an account by its exact username, without regard to case, and shows the public part.
     Requires: user.
     Errors: USER_NOT_FOUND.
     """
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
+    """Lists accounts, the newest first.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+    """
+    GrantRole: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GrantRoleRequest, _user_pb2.User]
+    """Gives a role to an account; it counts from the next access token on.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+    """
+    RevokeRole: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RevokeRoleRequest, _user_pb2.User]
+    """Takes a role from an account and signs its devices out. The last administrator stays one.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+    """
+    DisableUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DisableUserRequest, _user_pb2.User]
+    """Signs an account out everywhere and lets it in no more, until EnableUser. The last administrator cannot be disabled.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+    """
+    EnableUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.EnableUserRequest, _user_pb2.User]
+    """Lets a disabled account sign in again.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+    """
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _user_pb2.User]
+    """Changes the password and signs every device out, this one too.
+    Requires: self, with the password.
+    Errors: INVALID_FIELDS, PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+    """
+    RequestEmailVerification: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RequestEmailVerificationRequest, _empty_pb2.Empty]
+    """Sends a link that confirms the caller's address, or a new one, which it then replaces.
+    A second mail to the same address within a minute is not sent.
+    Requires: user; the password as well for a new address.
+    Errors: INVALID_FIELDS, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+    """
+    VerifyEmail: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.VerifyEmailRequest, _empty_pb2.Empty]
+    """Confirms the address that a link was sent to. A link works once, for a day.
+    Requires: none (the link is the proof).
+    Errors: LINK_INVALID, EMAIL_TAKEN.
+    """
+    RequestPasswordReset: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RequestPasswordResetRequest, _empty_pb2.Empty]
+    """Sends a link that sets a new password, if the address has an account; the answer does not tell.
+    A second mail to the same address within a minute is not sent.
+    Requires: none.
+    Errors: INVALID_FIELDS.
+    """
+    ResetPassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ResetPasswordRequest, _empty_pb2.Empty]
+    """Sets a new password and signs every device out. A link works once, for an hour.
+    Requires: none (the link is the proof).
+    Errors: INVALID_FIELDS, LINK_INVALID, OVERLOADED.
+    """
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
-    """Makes and shows accounts."""
+    """Makes, shows, changes and erases accounts."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Makes an account with the role ROLE_USER.
+    """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
+    In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
     Requires: none.
-    Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, OVERLOADED.
+    Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Shows an account: everything to the user, the public part to others. `users/me` is the caller.
+    """Shows an account: everything to the user and to administrators, the public part to others. `users/me` is the caller.
     Requires: user.
     Errors: USER_NOT_FOUND.
+    """
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Changes the username. The address is changed by RequestEmailVerification, the picture by an Artwork.
+    Requires: self.
+    Errors: INVALID_FIELDS, PERMISSION_MISSING, USERNAME_TAKEN.
+    """
+    EraseUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.EraseUserRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Erases the caller's account and everything personal. What was played stays counted, without the person.
+    Requires: self, with the password.
+    Errors: PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, LAST_MANAGER, LAST_ADMIN, OVERLOADED.
+    """
+    DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Erases an account as EraseUser does; an artist whose last manager it was is frozen until an administrator names another.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
     """
     LookupUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.LookupUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Finds an account by its exact username, without regard to case, and shows the public part.
     Requires: user.
     Errors: USER_NOT_FOUND.
     """
+    ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """Lists accounts, the newest first.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+    """
+    GrantRole: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GrantRoleRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Gives a role to an account; it counts from the next access token on.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+    """
+    RevokeRole: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RevokeRoleRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Takes a role from an account and signs its devices out. The last administrator stays one.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+    """
+    DisableUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DisableUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Signs an account out everywhere and lets it in no more, until EnableUser. The last administrator cannot be disabled.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+    """
+    EnableUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.EnableUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Lets a disabled account sign in again.
+    Requires: admin.
+    Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Changes the password and signs every device out, this one too.
+    Requires: self, with the password.
+    Errors: INVALID_FIELDS, PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+    """
+    RequestEmailVerification: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RequestEmailVerificationRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Sends a link that confirms the caller's address, or a new one, which it then replaces.
+    A second mail to the same address within a minute is not sent.
+    Requires: user; the password as well for a new address.
+    Errors: INVALID_FIELDS, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+    """
+    VerifyEmail: _aio.UnaryUnaryMultiCallable[_user_service_pb2.VerifyEmailRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Confirms the address that a link was sent to. A link works once, for a day.
+    Requires: none (the link is the proof).
+    Errors: LINK_INVALID, EMAIL_TAKEN.
+    """
+    RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RequestPasswordResetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Sends a link that sets a new password, if the address has an account; the answer does not tell.
+    A second mail to the same address within a minute is not sent.
+    Requires: none.
+    Errors: INVALID_FIELDS.
+    """
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ResetPasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Sets a new password and signs every device out. A link works once, for an hour.
+    Requires: none (the link is the proof).
+    Errors: INVALID_FIELDS, LINK_INVALID, OVERLOADED.
+    """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Makes and shows accounts."""
+    """Makes, shows, changes and erases accounts."""
 
     @_abc_1.abstractmethod
     def CreateUser(
@@ -80,9 +217,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.CreateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Makes an account with the role ROLE_USER.
+        """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
+        In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
         Requires: none.
-        Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, OVERLOADED.
+        Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
         """
 
     @_abc_1.abstractmethod
@@ -91,9 +229,42 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Shows an account: everything to the user, the public part to others. `users/me` is the caller.
+        """Shows an account: everything to the user and to administrators, the public part to others. `users/me` is the caller.
         Requires: user.
         Errors: USER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _user_service_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Changes the username. The address is changed by RequestEmailVerification, the picture by an Artwork.
+        Requires: self.
+        Errors: INVALID_FIELDS, PERMISSION_MISSING, USERNAME_TAKEN.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseUser(
+        self,
+        request: _user_service_pb2.EraseUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Erases the caller's account and everything personal. What was played stays counted, without the person.
+        Requires: self, with the password.
+        Errors: PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, LAST_MANAGER, LAST_ADMIN, OVERLOADED.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteUser(
+        self,
+        request: _user_service_pb2.DeleteUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Erases an account as EraseUser does; an artist whose last manager it was is frozen until an administrator names another.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
         """
 
     @_abc_1.abstractmethod
@@ -105,6 +276,118 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Finds an account by its exact username, without regard to case, and shows the public part.
         Requires: user.
         Errors: USER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _user_service_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
+        """Lists accounts, the newest first.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def GrantRole(
+        self,
+        request: _user_service_pb2.GrantRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Gives a role to an account; it counts from the next access token on.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeRole(
+        self,
+        request: _user_service_pb2.RevokeRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Takes a role from an account and signs its devices out. The last administrator stays one.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+        """
+
+    @_abc_1.abstractmethod
+    def DisableUser(
+        self,
+        request: _user_service_pb2.DisableUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Signs an account out everywhere and lets it in no more, until EnableUser. The last administrator cannot be disabled.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND, LAST_ADMIN.
+        """
+
+    @_abc_1.abstractmethod
+    def EnableUser(
+        self,
+        request: _user_service_pb2.EnableUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Lets a disabled account sign in again.
+        Requires: admin.
+        Errors: PERMISSION_MISSING, USER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _user_service_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Changes the password and signs every device out, this one too.
+        Requires: self, with the password.
+        Errors: INVALID_FIELDS, PERMISSION_MISSING, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestEmailVerification(
+        self,
+        request: _user_service_pb2.RequestEmailVerificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Sends a link that confirms the caller's address, or a new one, which it then replaces.
+        A second mail to the same address within a minute is not sent.
+        Requires: user; the password as well for a new address.
+        Errors: INVALID_FIELDS, PASSWORD_WRONG, ATTEMPTS_THROTTLED, OVERLOADED.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyEmail(
+        self,
+        request: _user_service_pb2.VerifyEmailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Confirms the address that a link was sent to. A link works once, for a day.
+        Requires: none (the link is the proof).
+        Errors: LINK_INVALID, EMAIL_TAKEN.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestPasswordReset(
+        self,
+        request: _user_service_pb2.RequestPasswordResetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Sends a link that sets a new password, if the address has an account; the answer does not tell.
+        A second mail to the same address within a minute is not sent.
+        Requires: none.
+        Errors: INVALID_FIELDS.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _user_service_pb2.ResetPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Sets a new password and signs every device out. A link works once, for an hour.
+        Requires: none (the link is the proof).
+        Errors: INVALID_FIELDS, LINK_INVALID, OVERLOADED.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

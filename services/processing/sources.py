@@ -1,4 +1,4 @@
-"""Brings masters from the object store to the worker's disk and makes sure that they arrived whole."""
+"""Brings uploaded files from the object store to the worker's disk and makes sure that they arrived whole."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from services.common.storage import Missing, Storage
-from services.processing.domain import Failure, Master, RefusedError
+from services.processing.domain import Failure, RefusedError, Source
 from services.processing.media.refusals import MESSAGES, Reason
 
 SOURCE_MISSING = "SOURCE_MISSING"
@@ -25,29 +25,29 @@ class Copy:
         self.digest.update(piece)
 
 
-async def fetch(storage: Storage, master: Master, path: Path) -> None:
-    """Download a master to `path`. Raises RefusedError, and ConnectionError while the store is away.
+async def fetch(storage: Storage, source: Source, path: Path) -> None:
+    """Download a file to `path`. Raises RefusedError, and ConnectionError while the store is away.
 
-    A master of another length than announced is a broken transfer, which may go better next time. One of the right
+    A file of another length than announced is a broken transfer, which may go better next time. One of the right
     length with another hash is read a second time, so that the word for it is certain, and then refused for good.
     """
-    if await _digest(storage, master, path) == master.sha256 or master.sha256 is None:
+    if await _digest(storage, source, path) == source.sha256 or source.sha256 is None:
         return
-    if await _digest(storage, master, path) != master.sha256:
+    if await _digest(storage, source, path) != source.sha256:
         raise RefusedError(Failure(Reason.CHECKSUM_MISMATCH, MESSAGES[Reason.CHECKSUM_MISMATCH]))
 
 
-async def _digest(storage: Storage, master: Master, path: Path) -> str:
+async def _digest(storage: Storage, source: Source, path: Path) -> str:
     """Download once; answers the SHA-256 in hexadecimal."""
     with path.open("wb") as file:
         copy = Copy(file)
         try:
-            length = await storage.download(master.source_bucket, master.source_key, copy.write)
+            length = await storage.download(source.source_bucket, source.source_key, copy.write)
         except Missing:
             message = "The uploaded file is not there any more. Upload it again."
             raise RefusedError(Failure(SOURCE_MISSING, message, transient=True)) from None
-    if length != master.size_bytes:
-        log = f"{length} bytes of {master.size_bytes} arrived."
+    if length != source.size_bytes:
+        log = f"{length} bytes of {source.size_bytes} arrived."
         failure = Failure(Reason.CHECKSUM_MISMATCH, MESSAGES[Reason.CHECKSUM_MISMATCH], log, transient=True)
         raise RefusedError(failure)
     digest: str = copy.digest.hexdigest()

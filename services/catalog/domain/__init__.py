@@ -1,8 +1,8 @@
-"""The rules of the catalog: who sees and does what, what a track is made of, how masters come in."""
+"""The rules of the catalog: who sees and does what, what a track is made of. How files come in stands beside it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -20,6 +20,8 @@ class Artist:
     name: str
     bio: str | None
     avatar_url: str | None
+    """Key of the picture."""
+    avatar_blur_hash: str | None
     is_verified: bool
 
 
@@ -43,11 +45,13 @@ class Album:
     title: str
     release_date: date
     cover_url: str
+    """Key of the picture."""
+    cover_blur_hash: str | None
     type: str
 
     @property
     def cover(self) -> str:
-        """Path of the cover; empty while the column only holds the placeholder that it demands."""
+        """Key of the cover; empty while the column only holds the placeholder that it demands."""
         return "" if self.cover_url == placeholder_cover(self.id) else self.cover_url
 
 
@@ -139,98 +143,6 @@ class Genre:
     name: str
 
 
-class UploadState(StrEnum):
-    """How far an upload is."""
-
-    OPEN = "OPEN"
-    COMPLETED = "COMPLETED"
-    ABORTED = "ABORTED"
-    EXPIRED = "EXPIRED"
-
-
-class Outcome(StrEnum):
-    """How the processing of a master has ended."""
-
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-
-
-@dataclass(frozen=True)
-class UploadPolicy:
-    """How masters are taken in."""
-
-    part_size_bytes: int
-    life: timedelta
-    """Of an upload that is not completed."""
-    open_limit: int
-    """Open uploads of one user."""
-
-
-@dataclass(frozen=True)
-class NewUpload:
-    """An upload to be opened."""
-
-    id: UUID
-    track_id: UUID
-    filename: str
-    size_bytes: int
-    part_size_bytes: int
-    content_type: str
-    source_bucket: str
-    source_key: str
-    multipart_id: str
-    created_by: UUID
-
-
-@dataclass(frozen=True)
-class ArrivedPart:
-    """A copy of a part that the object store has."""
-
-    number: int
-    size_bytes: int
-    etag: str
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A master on its way in."""
-
-    id: UUID
-    track_id: UUID
-    artist_id: UUID
-    """Owner of the track's album."""
-    state: UploadState
-    filename: str
-    size_bytes: int
-    part_size_bytes: int
-    source_bucket: str
-    source_key: str
-    multipart_id: str
-    expires_at: datetime
-    generation: int | None
-    """Set when it is completed: rises with every master of the track."""
-    sha256: str | None
-
-    def parts(self) -> Iterator[tuple[int, int]]:
-        """Yield number and length in bytes of each part; all but the last are equal, an empty file is an empty part."""
-        for number, start in enumerate(range(0, max(self.size_bytes, 1), self.part_size_bytes), 1):
-            yield number, min(self.part_size_bytes, self.size_bytes - start)
-
-    def missing(self, arrived: Collection[ArrivedPart], sent: Mapping[int, str]) -> list[int]:
-        """Name the parts that have not arrived whole, or not as the client sent them (`sent`: number to tag)."""
-        return [
-            number for number, size in self.parts() if ArrivedPart(number, size, sent.get(number, "")) not in arrived
-        ]
-
-    def arrived_tag(self, number: int, size_bytes: int, arrived: Collection[ArrivedPart]) -> str:
-        """Answer the entity tag of a part that need not be sent again; empty when it does.
-
-        A part that was sent more than once may have several copies, and nothing says which is the last one.
-        """
-        tags = {part.etag for part in arrived if (part.number, part.size_bytes) == (number, size_bytes)}
-        return tags.pop() if len(tags) == 1 else ""
-
-
 def draft_key(track_id: UUID) -> str:
     """Fill `tracks.file_key`, which has to be unique, until there is audio."""
     return f"draft/{track_id}"
@@ -239,11 +151,6 @@ def draft_key(track_id: UUID) -> str:
 def placeholder_cover(album_id: UUID) -> str:
     """Fill `albums.cover_url`, which may not be null, until there is a cover."""
     return f"placeholder/{album_id}"
-
-
-def master_key(track_id: UUID, upload_id: UUID) -> str:
-    """Say where a master lies: the key is made of our ids, never of a file's name."""
-    return f"tracks/{track_id}/{upload_id}"
 
 
 def duration_seconds(samples: int, sample_rate_hz: int) -> int:
@@ -334,42 +241,19 @@ def check_grant(own: Collection[str], given: Collection[str], artist_id: UUID) -
             )
 
 
+def artist_frozen(artist_id: UUID) -> errors.FailedPrecondition:
+    """Refuse because nobody leads the artist."""
+    return errors.FailedPrecondition(
+        "ARTIST_FROZEN",
+        "Nobody has ALL for this artist any more. An administrator has to name somebody.",
+        artist=names.artist(artist_id),
+    )
+
+
 def last_manager(artist_id: UUID) -> errors.FailedPrecondition:
     """Refuse because nobody with ALL would be left."""
     return errors.FailedPrecondition(
         "LAST_MANAGER",
         "This is the last manager with ALL. Give ALL to somebody else first.",
         artist=names.artist(artist_id),
-    )
-
-
-def upload_not_found(upload_id: UUID) -> errors.NotFound:
-    """Refuse because there is no such upload that the caller may see."""
-    name = names.upload(upload_id)
-    return errors.NotFound("UPLOAD_NOT_FOUND", f"There is no upload {name}.", name=name)
-
-
-def upload_incomplete(missing: Sequence[int]) -> errors.FailedPrecondition:
-    """Refuse because parts are missing."""
-    listed = ",".join(map(str, missing))
-    return errors.FailedPrecondition(
-        "UPLOAD_INCOMPLETE",
-        f"These parts have not arrived as they were announced: {listed}. Send them again.",
-        missing=listed,
-    )
-
-
-def upload_closed(state: UploadState) -> errors.FailedPrecondition:
-    """Refuse because nothing more can be done with the upload."""
-    return errors.FailedPrecondition(
-        "UPLOAD_CLOSED", f"This upload is {state.lower()}. Open a new one.", state=state.value
-    )
-
-
-def upload_quota(limit: int) -> errors.ResourceExhausted:
-    """Refuse because the caller has too many open uploads."""
-    return errors.ResourceExhausted(
-        "UPLOAD_QUOTA",
-        f"You have {limit} open uploads, which is the limit. Complete or abort one.",
-        limit=str(limit),
     )

@@ -1,0 +1,68 @@
+"""The two kinds of work that a worker does: songs of masters, and images of pictures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from services.common import images
+from services.common.storage import Storage
+from services.processing import sources
+from services.processing.domain import AnyTask, Job, Lease, Picture
+from services.processing.events import audio_facts
+from services.processing.ffmpeg import Ffmpeg
+from services.processing.media.facts import Limits, Stage
+from services.processing.media.pipeline import transcode
+from services.processing.object_sink import ObjectSink
+from services.processing.pictures.sizes import make_images, publish
+from services.processing.queue import Queue
+from services.processing.settings import WorkerSettings
+from spotilike.internal.v1.audio_pb2 import AudioFacts
+
+Made = TypeVar("Made")
+
+Report = Callable[[Stage, int], None]
+"""Hears the stage and the percentage that is done. Must not block."""
+
+
+class Trade(ABC, Generic[AnyTask, Made]):
+    """One kind of work: the queue where it waits, and how it is done."""
+
+    def __init__(self, queue: Queue[AnyTask, Made], storage: Storage, ffmpeg: Ffmpeg, settings: WorkerSettings) -> None:
+        """Take work from `queue`, read and write in `storage`, open files with `ffmpeg` alone."""
+        self.queue = queue
+        self._storage = storage
+        self._ffmpeg = ffmpeg
+        self._settings = settings
+
+    @abstractmethod
+    async def work(self, lease: Lease[AnyTask], scratch: Path, report: Report) -> Made:
+        """Do the work in an empty folder; answers what the queue writes down. Raises whatever goes wrong."""
+
+
+class Songs(Trade[Job, AudioFacts]):
+    """Turns masters into HLS."""
+
+    async def work(self, lease: Lease[Job], scratch: Path, report: Report) -> AudioFacts:
+        """Transcode the master into the folder of the attempt."""
+        master = scratch / "master"
+        await sources.fetch(self._storage, lease.task.master, master)
+        sink = ObjectSink(self._storage, self._settings.audio_bucket, lease.folder)
+        limits = Limits(
+            max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
+        )
+        return audio_facts(await transcode(master, sink, self._ffmpeg, limits, report))
+
+
+class Pictures(Trade[Picture, str]):
+    """Turns pictures into public images."""
+
+    async def work(self, lease: Lease[Picture], scratch: Path, report: Report) -> str:
+        """Make and publish every size; answers the blur hash."""
+        picture = scratch / "picture"
+        await sources.fetch(self._storage, lease.task.source, picture)
+        report(Stage.ENCODING, 0)
+        made = await make_images(picture, self._ffmpeg, self._settings.picture_memory_bytes)
+        report(Stage.PUBLISHING, 100)
+        await publish(made, self._storage, images.BUCKET, lease.folder)
+        return made.blur_hash
