@@ -273,6 +273,7 @@ def _cel(expression: str) -> dict[str, Any]:
 _INTERNAL = Reply(500, code_pb2.INTERNAL, "INTERNAL", "Something went wrong on our side.")
 
 SERVICE_ERRORS = {
+    "1": DEPENDENCY_UNAVAILABLE.trailers,  # it stopped just then
     "4": DEADLINE_EXCEEDED.trailers,
     "8": OVERLOADED.trailers,
     "12": PATH_UNKNOWN.trailers,

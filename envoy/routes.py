@@ -38,6 +38,8 @@ _GUEST_WRITES = [
 
 _NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Safe for every call: the service has not seen it."""
+_LOST = "reset,unavailable,cancelled"
+"""The service died or turned it away, and may have carried it out: only for calls that may be repeated."""
 
 
 def rpc_routes(contract: Contract) -> list[dict[str, Any]]:
@@ -70,7 +72,7 @@ def _rpc(method: Method) -> dict[str, Any]:
         "context": method.context,
         "timeout": f"{seconds}s",
         "deadline": f"{seconds}S",
-        "retry_on": f"{_NOT_SENT},unavailable" if method.repeatable else _NOT_SENT,
+        "retry_on": f"{_NOT_SENT},{_LOST}" if method.repeatable else _NOT_SENT,
         "token": "required" if method.needs_token else "optional",
         "rate_limits": _GUEST_WRITES if method.guest_write else None,
         "headers_to_remove": None if method.path in COOKIES else ["cookie", "origin"],

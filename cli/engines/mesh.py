@@ -18,6 +18,8 @@ from cli.engines.readiness import grpc_serving
 from cli.problem import Problem
 
 _LISTENERS = ("public", "internal", "health")
+_AT_ONCE = {"SPOTILIKE_DRAIN_DELAY_SECONDS": "0"}
+"""A service that stops need not wait here: there is no other replica to which the edge could turn."""
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
 _PASSED_ON_PREFIXES = ("SPOTILIKE_", "OTEL_")
 
@@ -52,7 +54,7 @@ class Product:
         return Part(
             name=context,
             argv=[sys.executable, "-P", "-m", f"services.{context}"],
-            env=self._environment(context) | listeners,
+            env=_AT_ONCE | self._environment(context) | listeners,
             cwd=ROOT,
             needs=["migrations", "streams", "buckets"],
             ready=grpc_serving(ports["health"]),

@@ -73,8 +73,8 @@ class ServiceSettings(DatabaseSettings):
     """Age at which a connection is given up, in seconds, so that calls spread over new replicas as well."""
     drain_seconds: float = 10.0
     """How long running calls may go on after SIGTERM, in seconds."""
-    drain_delay_seconds: float = 0.0
-    """How long to report NOT_SERVING before new calls are refused, in seconds."""
+    drain_delay_seconds: float = 2.0
+    """How long to report NOT_SERVING before new calls are refused, in seconds: until the edge asks other replicas."""
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)

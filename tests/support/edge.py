@@ -37,6 +37,11 @@ class Answer:
     body: bytes
 
     @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
     def reason(self) -> str:
         """The reason of a refusal in JSON; the shape of the whole body is checked on the way."""
         refusal = json.loads(self.body)

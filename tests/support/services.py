@@ -94,6 +94,7 @@ def listeners(engines: Engines, service: str) -> dict[str, Any]:
         "health_listen": ANY_PORT,
         "tls_dir": engines.tls_dir(service),
         "drain_seconds": 1.0,
+        "drain_delay_seconds": 0.0,
     }
 
 

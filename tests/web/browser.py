@@ -74,7 +74,7 @@ class Tab:
     def open(self, path: str) -> None:
         """Load an address of the installation anew."""
         self.page.goto(f"{self.url}{path}")
-        expect(self.page.locator("main h1").first).to_be_attached(timeout=PATIENCE_MS)
+        expect(self.page.locator("main h1").first).to_be_attached()
 
     def enter(self, email: str, password: str = PASSWORD) -> None:
         """Fill in the form of the door and send it."""

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.song import PASSWORD
-from tests.web.browser import PATIENCE_MS, PHONE, Tab, new_tab
+from tests.web.browser import PHONE, Tab, new_tab
 
 
 def play_album(tab: Tab, release) -> None:
@@ -165,7 +165,7 @@ def test_what_was_heard_stands_in_the_history(tab, release):
     tab.wait_until(lambda: now_playing(tab) == "Breakwater", "the next track")
     tab.page.get_by_role("link", name="History").first.click()
     line = tab.page.get_by_role("main").get_by_role("listitem").filter(has_text="Low Water")
-    expect(line).to_contain_text(re.compile(r"0:0[2-9] heard"), timeout=PATIENCE_MS)
+    expect(line).to_contain_text(re.compile(r"0:0[2-9] heard"))
 
 
 def test_a_tab_that_is_closed_ends_its_playback(visiting, listener, release):

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import expect
 
 from cli.engines.data import ROOT
-from tests.web.browser import PATIENCE_MS
 
 LIMIT_BYTES = 300_000
 
@@ -46,6 +45,6 @@ def test_the_studio_looks_as_the_readme_shows_it(visiting, release, folder):
     with visiting() as tab:
         tab.sign_in(release.manager.account["email"])
         tab.open(f"/studio{release.path}")
-        expect(tab.page.locator("li[data-state=READY]")).to_have_count(3, timeout=PATIENCE_MS)
+        expect(tab.page.locator("li[data-state=READY]")).to_have_count(3)
         tab.page.screenshot(path=folder / "studio.png")
     assert (folder / "studio.png").stat().st_size < LIMIT_BYTES

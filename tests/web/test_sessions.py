@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.e2e.song import Listener
-from tests.web.browser import PATIENCE_MS, Tab, new_tab
+from tests.web.browser import Tab, new_tab
 
 COOKIE = "__Secure-spotilike-refresh"
 TABS = 20
@@ -65,7 +65,7 @@ def member(visiting, listener: Listener) -> Iterator[tuple[Tab, Secrets]]:
 
 def is_signed_in(page: Page) -> None:
     """Wait until a tab shows somebody."""
-    expect(page.get_by_role("banner").get_by_role("button", name="Sign out")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("banner").get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_no_script_can_read_a_token_where_things_are_kept(member):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,12 +20,13 @@ class AttemptCounts:
     async def lock(self, subject: bytes) -> tuple[Attempts, datetime]:
         """Find the attempts on a subject and the time; attempts on the same one take their turn."""
         columns = attempts.c
-        await self._connection.execute(insert(attempts).values(subject=subject).on_conflict_do_nothing())
+        first = insert(attempts).values(subject=subject)
+        locked = first.on_conflict_do_update(index_elements=[columns.subject], set_={"subject": subject})
         # The wall clock: a transaction that waited for its turn must not judge by the time at which it began.
-        statement = select(
+        found = locked.returning(
             columns.failures, columns.last_at, columns.blocked_until, func.clock_timestamp().label("now")
         )
-        row = (await self._connection.execute(statement.where(columns.subject == subject).with_for_update())).one()
+        row = (await self._connection.execute(found)).one()
         return Attempts(row.failures, row.last_at, row.blocked_until), row.now
 
     async def keep(self, subject: bytes, made: Attempts) -> None:
