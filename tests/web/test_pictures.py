@@ -108,6 +108,7 @@ def test_pictures_are_chosen_with_the_keyboard_and_break_no_rule_of_axe(tab, por
     own = picker(tab, "Choose your picture")
     button = own.get_by_role("button", name="Choose your picture")
     button.focus()
+    expect(button).to_be_focused()
     with tab.page.expect_file_chooser() as opened:
         tab.page.keyboard.press("Enter")
     opened.value.set_files(str(portrait))
