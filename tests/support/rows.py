@@ -14,9 +14,12 @@ Rows = Callable[..., Awaitable[Any]]
 
 
 @asynccontextmanager
-async def rows_of(databases: Databases, context: str) -> AsyncIterator[Rows]:
-    """Lend a function that runs one statement on this worker's database of a context, in a transaction of its own."""
-    engine = create_async_engine(driver_url(await databases.url(context, "owner")))
+async def rows_of(databases: Databases, context: str, name: str = "db") -> AsyncIterator[Rows]:
+    """Lend a function that runs one statement on a database of this worker, in a transaction of its own.
+
+    `name` is that of a further copy, if it is not the context's usual database.
+    """
+    engine = create_async_engine(driver_url(await databases.fresh(context, name, "owner")))
 
     async def execute(sql: str, **values: Any) -> Any:
         async with engine.begin() as connection:
