@@ -28,3 +28,14 @@ async def rows_of(databases: Databases, context: str, name: str = "db") -> Async
 
     yield execute
     await engine.dispose()
+
+
+async def holders(rows: Rows, text: str) -> set[str]:
+    """Name the tables of a context that hold a text, as it is or inside of bytes."""
+    tables = await rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+    found = set()
+    for (table,) in tables:
+        matching = f'SELECT 1 FROM "{table}" t WHERE strpos(t::text, :text) + strpos(t::text, :bytes) > 0 LIMIT 1'  # noqa: S608 (a name from the catalog of tables)
+        if await rows(matching, text=text, bytes=text.encode().hex()):
+            found.add(table)
+    return found
