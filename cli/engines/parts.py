@@ -33,6 +33,8 @@ class Part:
     """The account it runs as when the supervisor is root; None means the supervisor's own."""
     prepare: Callable[[], None] | None = None
     """Called in a thread before every start."""
+    before_stop: Callable[[], Awaitable[None]] | None = None
+    """Awaited before the signal, so that running work ends well. It has to end by itself and may not fail."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10
     orphan_signal: signal.Signals = signal.SIGKILL

@@ -190,9 +190,13 @@ class Keeper:
             return
         self._stop_requested, self._start_again = True, again
         self.state = "stopping"
-        self.process.send_signal(self.part.stop_signal)
+        if self.part.before_stop:
+            await self.part.before_stop()
         try:
+            self.process.send_signal(self.part.stop_signal)
             await asyncio.wait_for(self.process.wait(), self.part.stop_seconds)
+        except ProcessLookupError:  # it ended meanwhile
+            await self.process.wait()
         except TimeoutError:
             self.audience.progress(self.part.name, f"did not stop in {self.part.stop_seconds:g} s and was killed")
             processes.kill_group(self.process)

@@ -5,9 +5,9 @@ from __future__ import annotations  # grpcio's classes are generic in the stubs 
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import structlog
@@ -22,11 +22,10 @@ ANSWER_MARGIN_SECONDS = 0.05
 """Kept back from the client's deadline, so that the answer still arrives."""
 CONFLICT_TRIES = 3
 
-Context = grpc.aio.ServicerContext[Any, Any]
+RpcContext = grpc.aio.ServicerContext[Any, Any]
 RpcHandler = Any
 """grpc.RpcMethodHandler; the stubs know those of threads alone."""
-Work = Callable[[auth.Call, Message, Context], Awaitable[Message | None]]
-"""Runs a handler; what a stream answers is sent on the way, and None returned."""
+Metadata = Sequence[tuple[str, str | bytes]]
 
 log = structlog.get_logger("rpc")
 
@@ -50,15 +49,44 @@ class Limits:
         self._free += 1
 
 
+class Context(Protocol):
+    """What a handler may know of its call, and say beside its answer."""
+
+    def invocation_metadata(self) -> Any:  # noqa: ANN401 (the stubs of grpcio have two types for it)
+        """Answer the headers of the call."""
+
+    def send_initial_metadata(self, initial_metadata: Any) -> Any:  # noqa: ANN401
+        """Send headers before the answer or the refusal; an awaitable."""
+
+
+class _Exchange:
+    """A Context that outlives its call; grpcio's own reads freed memory once the client has gone."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+        self.headers: Metadata = ()
+
+    def invocation_metadata(self) -> Metadata:
+        """Answer the headers of the call."""
+        return self._metadata
+
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
+        """Keep headers until the answer leaves."""
+        self.headers = initial_metadata
+
+
+Work = Callable[[auth.Call, Message, Context], Awaitable[Message | None]]
+"""Runs a handler; what a stream answers is sent on the way, and None returned."""
+
+
 @dataclass(frozen=True)
 class _Rpc:
     """One call that has arrived."""
 
     method: Method
-    metadata: Mapping[str, str]
+    metadata: Metadata
     parse: Callable[[bytes], Message]
     limits: Limits
-    work: Work
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # see above
@@ -94,20 +122,27 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         method = self._methods.get(details.method)
         if method is None:
             return self._guarded(handler)
-        metadata = _headers(details)
-        parse = handler.request_deserializer
+        metadata = tuple(details.invocation_metadata or ())
+        limits = self._limits if handler.unary_unary else self._stream_limits
+        rpc = _Rpc(method, metadata, handler.request_deserializer, limits)
         if handler.unary_unary:
-            return self._unary(_Rpc(method, metadata, parse, self._limits, _answering(handler.unary_unary)), handler)
-        if handler.unary_stream:
-            rpc = _Rpc(method, metadata, parse, self._stream_limits, _streaming(handler.unary_stream))
-            return self._stream(rpc, handler)
-        return None
+            return self._unary(rpc, handler)
+        return self._stream(rpc, handler) if handler.unary_stream else None
 
     def _unary(self, rpc: _Rpc, handler: RpcHandler) -> RpcHandler:
-        async def answer(data: bytes, context: Context) -> Message | None:
+        async def work(call: auth.Call, request: Message, exchange: Context) -> Message:
+            response = await _retried(handler.unary_unary, request, exchange)
+            _demand_decision(call)
+            return response
+
+        async def answer(data: bytes, context: RpcContext) -> Message | None:
+            await self._admit(context, rpc.method.permission.peers or self._peers)
+            exchange = _Exchange(rpc.metadata)
             # A client that hangs up must not tear a transaction apart: the unit of work ends by itself, at the latest
             # at its deadline, and keeps its place until then.
-            outcome = await asyncio.shield(self._outcome(rpc, data, context))
+            outcome = await asyncio.shield(self._outcome(rpc, data, exchange, _seconds(rpc, context), work))
+            if exchange.headers:
+                await context.send_initial_metadata(exchange.headers)
             if isinstance(outcome, errors.Refusal):
                 await _refuse(context, outcome)
             return outcome
@@ -115,21 +150,29 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         return grpc.unary_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
     def _stream(self, rpc: _Rpc, handler: RpcHandler) -> RpcHandler:
-        async def answer(data: bytes, context: Context) -> None:
-            outcome = await self._outcome(rpc, data, context)
+        async def answer(data: bytes, context: RpcContext) -> None:
+            async def work(call: auth.Call, request: Message, exchange: Context) -> None:
+                async for message in handler.unary_stream(request, exchange):
+                    _demand_decision(call)
+                    await context.write(message)
+                _demand_decision(call)
+
+            await self._admit(context, rpc.method.permission.peers or self._peers)
+            outcome = await self._outcome(rpc, data, _Exchange(rpc.metadata), _seconds(rpc, context), work)
             if isinstance(outcome, errors.Refusal):
                 await _refuse(context, outcome)
 
         return grpc.unary_stream_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
-    async def _outcome(self, rpc: _Rpc, data: bytes, context: Context) -> Message | errors.Refusal | None:
+    async def _outcome(
+        self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work
+    ) -> Message | errors.Refusal | None:
         """Run a call to its end, whatever that is, and log it."""
         started = time.perf_counter()
         code, reason = "CANCELLED", None
         try:
-            self._check_peer(context, rpc.method.permission.peers or self._peers)
             with rpc.limits:
-                response = await self._run(rpc, data, context)
+                response = await self._run(rpc, data, exchange, seconds, work)
         except Exception as error:  # noqa: BLE001 (the one place that turns errors into statuses)
             refusal = status.refusal_of(error, rpc.method.path)
             code, reason = status.code(refusal).name, refusal.reason
@@ -141,21 +184,25 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             milliseconds = round((time.perf_counter() - started) * 1000, 2)
             log.info("call", method=rpc.method.path, code=code, reason=reason, ms=milliseconds)
 
-    async def _run(self, rpc: _Rpc, data: bytes, context: Context) -> Message | None:
-        seconds = rpc.limits.seconds
-        remaining = context.time_remaining()
-        if remaining is not None:
-            seconds = min(seconds, remaining - ANSWER_MARGIN_SECONDS)
+    async def _run(self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work) -> Message | None:
         deadlines.begin(seconds)
         async with asyncio.timeout(seconds):
-            call = await self._identify(rpc.method, rpc.metadata)
+            call = await self._identify(rpc.method, _headers(rpc.metadata))
             request = _parsed(rpc, data)
             fields.check(request)
             auth.begin(call)
-            return await rpc.work(call, request, context)
+            return await work(call, request, exchange)
+
+    async def _admit(self, context: RpcContext, peers: Collection[str]) -> None:
+        """Refuse everybody but the peers."""
+        try:
+            self._check_peer(context, peers)
+        except errors.PermissionDenied as refusal:
+            log.warning("peer_refused", reason=refusal.reason)
+            await _refuse(context, refusal)
 
     @staticmethod
-    def _check_peer(context: Context, peers: Collection[str]) -> None:
+    def _check_peer(context: RpcContext, peers: Collection[str]) -> None:
         names = context.auth_context().get("x509_subject_alternative_name", [])
         if not any(f"{SPIFFE}{peer}".encode() in names for peer in peers):
             raise errors.PermissionDenied("PEER_NOT_ALLOWED", "This certificate may not call here.")
@@ -180,23 +227,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     def _guarded(self, handler: RpcHandler) -> RpcHandler | None:
         """Check the peer of what the contract does not name: health, and reflection in development."""
 
-        async def admit(context: Context) -> None:
-            try:
-                self._check_peer(context, self._peers)
-            except errors.PermissionDenied as refusal:
-                await _refuse(context, refusal)
-
-        async def unary(request: Message, context: Context) -> Message:
-            await admit(context)
+        async def unary(request: Message, context: RpcContext) -> Message:
+            await self._admit(context, self._peers)
             answer: Message = await handler.unary_unary(request, context)
             return answer
 
-        async def stream(request: Message, context: Context) -> None:
-            await admit(context)
+        async def stream(request: Message, context: RpcContext) -> None:
+            await self._admit(context, self._peers)
             await handler.unary_stream(request, context)
 
-        async def conversation(requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Message]:
-            await admit(context)
+        async def conversation(requests: AsyncIterator[Message], context: RpcContext) -> AsyncIterator[Message]:
+            await self._admit(context, self._peers)
             async for answer in handler.stream_stream(requests, context):
                 yield answer
 
@@ -210,29 +251,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         return None
 
 
-def _answering(handler: Callable[[Message, Context], Awaitable[Message]]) -> Work:
-    async def work(call: auth.Call, request: Message, context: Context) -> Message:
-        response = await _retried(handler, request, context)
-        _demand_decision(call)
-        return response
-
-    return work
+def _seconds(rpc: _Rpc, context: RpcContext) -> float:
+    """Answer how long a call may take: as long as its limit, and its client's deadline, allow."""
+    remaining = context.time_remaining()
+    return rpc.limits.seconds if remaining is None else min(rpc.limits.seconds, remaining - ANSWER_MARGIN_SECONDS)
 
 
-def _streaming(handler: Callable[[Message, Context], AsyncIterator[Message]]) -> Work:
-    async def work(call: auth.Call, request: Message, context: Context) -> None:
-        async for message in handler(request, context):
-            _demand_decision(call)
-            await context.write(message)
-        _demand_decision(call)
-
-    return work
-
-
-def _headers(details: grpc.HandlerCallDetails) -> dict[str, str]:
+def _headers(metadata: Metadata) -> dict[str, str]:
     """Read the texts that came with a call; what comes twice is one list (RFC 9110, 5.3), so two tokens are none."""
     headers: dict[str, str] = {}
-    for key, value in details.invocation_metadata or ():
+    for key, value in metadata:
         if isinstance(value, str):
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return headers
@@ -263,7 +291,7 @@ def _parsed(rpc: _Rpc, data: bytes) -> Message:
         raise errors.InvalidArgument("REQUEST_MALFORMED", "The request is not well formed.") from damaged
 
 
-async def _refuse(context: Context, refusal: errors.Refusal) -> NoReturn:
+async def _refuse(context: RpcContext, refusal: errors.Refusal) -> NoReturn:
     """End a call with its status. `retry-after` says to HTTP what RetryInfo says to gRPC."""
     details = status.details(refusal)
     trailers = [("grpc-status-details-bin", details.SerializeToString())]

@@ -153,6 +153,27 @@ async def test_a_part_that_ignores_the_polite_signal_is_killed_after_its_time(fo
     assert supervisor.keepers[0].pid is None
 
 
+async def test_a_part_ends_its_work_before_it_is_told_to_stop(folder: Path):
+    """The edge lets its calls end first; a part that is gone by then is no trouble."""
+    told = folder / "told"
+
+    async def probe() -> bool:
+        return (folder / "ready").exists()
+
+    async def finish() -> None:
+        assert not told.exists()
+        (folder / "finished").touch()
+
+    script = f"trap 'touch {told}; exit' TERM; touch {folder}/ready; while :; do sleep 0.1; done"
+    part = Part(name="patient", argv=["/bin/sh", "-c", script], ready=probe, before_stop=finish)
+    supervisor = Supervisor([part], folder, Journal())
+    await supervisor.start()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await supervisor.stop()
+    assert (folder / "finished").exists()
+    assert told.exists()
+
+
 async def test_a_second_request_to_stop_kills_what_still_runs(folder: Path):
     """The second Ctrl-C does not wait for a deaf part, and nothing is started again after it."""
     ready = folder / "ready"

@@ -1,7 +1,8 @@
 """Stand-ins for the four services: real gRPC servers over mTLS that note what arrives and answer empty messages.
 
 They let the edge's tests see what a service would see. Keys and tokens are real; a client may send the header
-`x-answer` to be refused (`refuse`), kept waiting (`wait`) or turned away twice (`unavailable`).
+`x-answer` to be refused (`refuse`), kept waiting (`wait`), answered after a second (`slow`) or turned away twice
+(`unavailable`).
 """
 
 import asyncio
@@ -132,6 +133,8 @@ class EchoServices:
         wish = metadata.get("x-answer")
         if wish == "refuse":
             await _refuse(context)
+        if wish == "slow":
+            await asyncio.sleep(1)
         if wish == "wait":
             await asyncio.sleep(60)
         if wish == "unavailable" and len(self.seen(metadata["x-mark"])) < 3:

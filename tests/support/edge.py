@@ -14,7 +14,7 @@ import grpc
 import httpx
 from google.protobuf.message import Message
 
-from cli.engines.envoy import envoy_binary
+from cli.engines.envoy import DRAIN, envoy_binary
 from cli.engines.ports import PortBook
 from envoy.contract import Contract
 from envoy.render import EdgeSettings, render
@@ -169,7 +169,7 @@ async def running(
     configuration.write_text(json.dumps(render(settings)))
     log = folder / "envoy.log"
     argv = [envoy_binary(), "-c", str(configuration), "--disable-hot-restart", "--log-level", "warning"]
-    argv += ["--concurrency", "1", "--file-flush-interval-msec", "100"]
+    argv += ["--concurrency", "1", "--file-flush-interval-msec", "100", *DRAIN]
     with log.open("wb") as stream:
         process = subprocess.Popen(argv, stdout=stream, stderr=stream)  # noqa: ASYNC220, S603 (our own arguments)
     address = f"127.0.0.1:{settings.listen_port}"

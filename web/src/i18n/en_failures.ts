@@ -75,6 +75,13 @@ export const failures = {
   'field.username': 'Use 3 to 50 letters or digits; dots, dashes and underscores inside.',
   'field.usernameHint': '3 to 50 letters or digits; dots, dashes and underscores inside.',
 
+  'pictureRefusal.CORRUPT': 'Parts of the picture are damaged. Export it again and choose the new file.',
+  'pictureRefusal.ENCODER_CRASHED': 'The picture could not be read. If it happens again, choose another format.',
+  'pictureRefusal.TOO_LARGE': 'The file is larger than 10 MB. Scale the picture down and choose it again.',
+  'pictureRefusal.TOO_MANY_PIXELS': 'The picture is too large. Scale it down to at most 8192 pixels a side and choose it again.',
+  'pictureRefusal.TRUNCATED': 'The end of the file is missing. Export the picture again and choose the new file.',
+  'pictureRefusal.UNSUPPORTED_FORMAT': 'This is not a picture that we know. Choose a PNG, JPEG or WebP.',
+
   'refusal.CANCELLED': 'Processing was cancelled. Upload the master again when you are ready.',
   'refusal.CHECKSUM_MISMATCH': 'The file changed on its way to us. Upload it again.',
   'refusal.CORRUPT': 'Parts of the file are damaged. Export it again, check that it plays well, and upload it again.',
