@@ -39,10 +39,13 @@ users = Table(
     Column("disabled_reason", String(500)),
     # Added: a password that was checked before another one was set opens nothing.
     tables.moment("password_set_at"),
+    # Added: since when an account of the strict mode waits for its address to be confirmed; in the end it is removed.
+    Column("unconfirmed_since", DateTime(timezone=True)),
 )
 # Addresses and names that differ only in case or in Unicode composition belong to one account.
 Index("uq_users_email_folded", func.lower(func.normalize(users.c.email)), unique=True)
 Index("uq_users_username_folded", func.lower(func.normalize(users.c.username)), unique=True)
+Index("ix_users_unconfirmed", users.c.unconfirmed_since, postgresql_where=users.c.unconfirmed_since.is_not(None))
 
 roles = Table(
     "roles",
@@ -54,7 +57,7 @@ roles = Table(
 user_roles = Table(
     "user_roles",
     METADATA,
-    Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role_id", Integer, ForeignKey("roles.id"), primary_key=True),
 )
 

@@ -23,7 +23,7 @@ class Comparison:
 
     @property
     def p(self) -> float:
-        """How likely ranks as uneven as these are when both samples are of one kind (Mann–Whitney, two-sided)."""
+        """How likely ranks as uneven as these are when both samples are of one kind (Mann-Whitney, two-sided)."""
         count, total = len(self.ones), len(self.ones) + len(self.others)
         ranks = np.argsort(np.argsort([*self.ones, *self.others])) + 1
         expected = count * (total + 1) / 2

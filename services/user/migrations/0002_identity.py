@@ -18,6 +18,16 @@ def upgrade() -> None:
         "users",
         sa.Column("password_set_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
     )
+    op.add_column("users", sa.Column("unconfirmed_since", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_users_unconfirmed",
+        "users",
+        ["unconfirmed_since"],
+        unique=False,
+        postgresql_where=sa.text("unconfirmed_since IS NOT NULL"),
+    )
+    op.drop_constraint("fk_user_roles_user_id_users", "user_roles", type_="foreignkey")
+    op.create_foreign_key("fk_user_roles_user_id_users", "user_roles", "users", ["user_id"], ["id"], ondelete="CASCADE")
     op.create_table(
         "ended_sessions",
         sa.Column("session_id", sa.Uuid(), nullable=False),
