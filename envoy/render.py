@@ -52,6 +52,8 @@ class EdgeSettings:
     openapi: Path = ROOT / "gen" / "openapi.json"
     trusted_proxies: int = 0
     """How many proxies of ours stand in front and note the client's address in X-Forwarded-For."""
+    connections: int = 10_000
+    """How many clients may be connected at once; whoever comes then is turned away."""
     requests_per_second: int = 500
     """What one address may send in the long run."""
     burst: int = 2000
@@ -77,6 +79,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "keys_port": settings.keys_port,
         "downstream_tls": _downstream_tls(settings),
         "trusted_proxies": settings.trusted_proxies,
+        "connections": settings.connections,
         "requests_per_second": settings.requests_per_second,
         "burst": settings.burst,
         "guest_writes_per_second": settings.guest_writes_per_second,

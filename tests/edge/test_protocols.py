@@ -25,6 +25,11 @@ LIST_TRACKS = "/spotilike.catalog.v1.TrackService/ListTracks"
 GET_USER = "/spotilike.user.v1.UserService/GetUser"
 
 
+def json_path(method: Method, resource_id: str) -> str:
+    """Write the JSON path of an RPC about a resource."""
+    return re.sub(r"\{[^=]+=([^}]+)}", r"\1", method.http_template).replace("*", resource_id)
+
+
 def call_of(echo: EchoServices, mark: str, method: Method) -> Call:
     """Return the one call that arrived under a mark."""
     [call] = echo.seen(mark)
@@ -36,7 +41,7 @@ def call_of(echo: EchoServices, mark: str, method: Method) -> Call:
 async def test_an_rpc_is_reached_at_its_http_path(edge: RunningEdge, echo: EchoServices, bearer, method: Method):
     """The path's variables arrive in the request."""
     mark = uuid4().hex
-    path = re.sub(r"\{[^=]+=([^}]+)}", r"\1", method.http_template).replace("*", SOME_ID)
+    path = json_path(method, SOME_ID)
     body: dict[str, str] | None = None if method.http_method in ("GET", "DELETE") else {}
     answer = await edge.ask(method.http_method, path, headers={**bearer, "x-mark": mark}, json=body)
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
@@ -82,7 +87,7 @@ async def test_json_at_a_grpc_path_is_refused(edge: RunningEdge, bearer, method:
 @every_method
 async def test_a_wrong_http_method_is_refused_with_those_that_are_right(edge: RunningEdge, method: Method):
     """RFC 9110, section 15.5.6."""
-    path = re.sub(r"\{[^=]+=([^}]+)}", r"\1", method.http_template).replace("*", SOME_ID)
+    path = json_path(method, SOME_ID)
     answer = await edge.ask("PUT", path, json={})
     assert (answer.status, answer.reason) == (405, "METHOD_NOT_ALLOWED")
     assert method.http_method in answer.headers["allow"]

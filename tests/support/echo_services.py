@@ -1,8 +1,9 @@
 """Stand-ins for the four services: real gRPC servers over mTLS that note what arrives and answer empty messages.
 
 They let the edge's tests see what a service would see. Keys and tokens are real; a client may send the header
-`x-answer` to be refused (`refuse`), kept waiting (`wait`), answered after a second (`slow`) or turned away twice
-(`unavailable`).
+`x-answer` to be refused (`refuse`, `exhausted`), given cookies (`cookies`, `cookies and refuse`), kept waiting
+(`wait`), answered after a second (`slow`), turned away twice (`unavailable`) or met with an error that nobody explains
+(`crash`).
 """
 
 import asyncio
@@ -20,14 +21,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.rpc import error_details_pb2, status_pb2
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from envoy.contract import Contract
+from services.common import errors, status
 from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
 
 CONTEXTS = ("user", "catalog", "processing", "streaming")
+COOKIES = ("spotilike_rt=a.b-c; Path=/v1/sessions; HttpOnly; Secure; SameSite=Strict", "second=2; Max-Age=0")
+SECRET = "postgresql://catalog_app:hunter2@10.0.0.1/catalog_db"
 
 
 @dataclass
@@ -69,6 +73,8 @@ class Call:
     method: str
     request: Any
     metadata: dict[str, str]
+    pairs: list[tuple[str, str]]
+    """The metadata as they came, also what came twice."""
     remaining: float | None
     """Seconds until the call's deadline."""
 
@@ -110,42 +116,51 @@ class EchoServices:
         return [call for call in self.calls if call.metadata.get("x-mark") == mark]
 
     def _handler(self, method: MethodDescriptor) -> Any:
+        request_class = message_factory.GetMessageClass(method.input_type)
         answer_class = message_factory.GetMessageClass(method.output_type)
 
-        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-            self.calls.append(Call(method.full_name, request, metadata, context.time_remaining()))
-            await self._misbehave(metadata, context)
+        async def answer(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                request = request_class.FromString(data)
+            except DecodeError:
+                await _refuse(context, errors.InvalidArgument("REQUEST_MALFORMED", "This is no message."))
+            pairs = [(key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str)]
+            self.calls.append(Call(method.full_name, request, dict(pairs), pairs, context.time_remaining()))
+            await self._misbehave(dict(pairs), context)
             if method.name == "GetJwks":
                 return self.access.jwks()
             if method.name == "GetMediaJwks":
                 return self.media.jwks()
             return answer_class()
 
-        handler = grpc.unary_unary_rpc_method_handler(
-            answer,
-            request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
-            response_serializer=answer_class.SerializeToString,
-        )
+        handler = grpc.unary_unary_rpc_method_handler(answer, response_serializer=answer_class.SerializeToString)
         return grpc.method_handlers_generic_handler(method.containing_service.full_name, {method.name: handler})
 
     async def _misbehave(self, metadata: Mapping[str, str], context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        wish = metadata.get("x-answer")
-        if wish == "refuse":
-            await _refuse(context)
-        if wish == "slow":
-            await asyncio.sleep(1)
-        if wish == "wait":
-            await asyncio.sleep(60)
-        if wish == "unavailable" and len(self.seen(metadata["x-mark"])) < 3:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        wish = metadata.get("x-answer", "")
+        if "cookies" in wish:
+            await context.send_initial_metadata(tuple(("set-cookie", cookie) for cookie in COOKIES))
+        if "refuse" in wish:
+            await _refuse(context, errors.NotFound("TRACK_NOT_FOUND", "no such track — ничего"))
+        match wish:
+            case "exhausted":
+                await _refuse(context, errors.ResourceExhausted("OVERLOADED", "too much", retry_seconds=7))
+            case "slow":
+                await asyncio.sleep(1)
+            case "wait":
+                await asyncio.sleep(60)
+            case "crash":
+                raise RuntimeError(SECRET)
+            case "unavailable" if len(self.seen(metadata["x-mark"])) < 3:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
 
 
-async def _refuse(context: grpc.aio.ServicerContext[Any, Any]) -> None:
-    status = status_pb2.Status(code=5, message="no such track — ничего")
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason="TRACK_NOT_FOUND", domain="spotilike.dev"))
-    trailer = ("grpc-status-details-bin", status.SerializeToString())
-    await context.abort(grpc.StatusCode.NOT_FOUND, status.message, trailing_metadata=(trailer,))
+async def _refuse(context: grpc.aio.ServicerContext[Any, Any], refusal: errors.Refusal) -> None:
+    details = status.details(refusal)
+    trailers = [("grpc-status-details-bin", details.SerializeToString())]
+    if refusal.retry_seconds:
+        trailers.append(("retry-after", str(refusal.retry_seconds)))
+    await context.abort(status.code(refusal), details.message, trailing_metadata=tuple(trailers))
 
 
 def _credentials(folder: Path) -> grpc.ServerCredentials:

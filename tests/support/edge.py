@@ -33,7 +33,7 @@ class Answer:
     """What a client got, whichever protocol it spoke."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: httpx.Headers
     body: bytes
 
     @property
@@ -69,11 +69,11 @@ class RunningEdge:
         response = await self.http.request(method, path, **arguments)
         return Answer(response.status_code, response.headers, response.content)
 
-    async def ask_raw(self, request: str, chunks: Iterable[bytes] = ()) -> Answer:
-        """Send a request byte by byte, as no decent client would: its first line and headers, then `chunks`."""
+    async def ask_raw(self, request: str, chunks: Iterable[bytes] = (), body: bytes = b"") -> Answer:
+        """Send a request byte by byte, as no decent client would: first line and headers, then `body` or `chunks`."""
         reader, writer = await asyncio.open_connection(self.settings.listen_host, self.settings.listen_port)
         first, _, rest = request.partition("\r\n")
-        writer.write(f"{first} HTTP/1.1\r\nHost: spotilike\r\n{rest}\r\n".encode("latin-1"))
+        writer.write(f"{first} HTTP/1.1\r\nHost: spotilike\r\n{rest}\r\n".encode("latin-1") + body)
 
         async def send() -> None:
             for chunk in chunks:
@@ -84,10 +84,10 @@ class RunningEdge:
         async with asyncio.timeout(READY_SECONDS):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            body = b"" if first.startswith("HEAD ") else await _read_body(reader, headers)
         sending.cancel()
         writer.close()
-        return Answer(int(head[0].split(" ")[1]), headers, body)
+        return Answer(int(head[0].split(" ")[1]), httpx.Headers(headers), body)
 
     async def log_entry(self, mark: str) -> dict[str, Any]:
         """Wait for the line of the access log that contains `mark`."""
@@ -137,6 +137,16 @@ class Services(Protocol):
     @property
     def ports(self) -> Mapping[str, int]:
         """Return the port of each context's public listener."""
+
+
+async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", 0)))
+    body = b""
+    while length := int(await reader.readline(), 16):
+        body += await reader.readexactly(length)
+        await reader.readline()
+    return body
 
 
 @asynccontextmanager
