@@ -230,7 +230,7 @@ async def test_the_last_administrator_stays_one(island, two_admins):
 async def test_of_two_administrators_who_remove_each_other_at_once_one_stays(island, two_admins, rpcs):
     """Many rounds, at moments that differ."""
     desk, rows = island
-    seen = Counter()
+    seen: Counter[tuple[str, ...]] = Counter()
     for _ in range(8):
         accounts = [await desk.sign_up() for _ in range(2)]
         for account in accounts:

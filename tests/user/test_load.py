@@ -25,7 +25,7 @@ from tests.user.desk import Desk
 MIB = 1024 * 1024
 HASH_MIB = 19
 THREADS, QUEUE = 2, 32
-PASSES = 4
+PASSES = 8
 """More than in service, so that the queue stays full for a while."""
 LOGINS = 64
 ASIDE_MIB = 24

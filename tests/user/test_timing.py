@@ -99,12 +99,15 @@ async def test_the_comparison_sees_a_difference_of_a_few_per_cent(quick):
     first = await compare(*([_sign_in(quick, email) for email in kind] for kind in emails))
     extra = 0.1 * sorted(first.others)[TRIES // 2]
 
-    async def slower(call):
-        await call()
-        await asyncio.sleep(extra)
+    def slower(call):
+        async def wait_as_well():
+            await call()
+            await asyncio.sleep(extra)
+
+        return wait_as_well
 
     calls = [[_sign_in(quick, email) for email in strangers()] for _ in range(2)]
-    seen = await compare(calls[0], [lambda call=call: slower(call) for call in calls[1]])
+    seen = await compare(calls[0], list(map(slower, calls[1])))
 
     show("a planted difference", seen)
     assert seen.p < LIKELY or abs(seen.difference) > CLOSE

@@ -172,7 +172,7 @@ async def test_an_address_is_not_changed_by_an_update_and_the_answer_says_how_it
     error = await refusal(change(desk, account, paths, email=email, username=account.username))
 
     assert violated_fields(error) == {"user.email"}
-    assert "RequestEmailVerification" in error.details()
+    assert "RequestEmailVerification" in str(error.details())
     assert (await desk.shown(account)).email == account.email
 
 
@@ -244,4 +244,4 @@ async def test_what_is_no_name_of_an_account_is_refused(desk, name):
     error = await refusal(desk.users.GetUser(GetUserRequest(name=name), metadata=account.metadata))
 
     assert violated_fields(error) == {"name"}
-    assert "users/" in error.details()
+    assert "users/" in str(error.details())
