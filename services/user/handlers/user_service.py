@@ -312,6 +312,7 @@ async def _erase(tx: Transaction, user: User) -> None:
     await _keep_an_admin(tx, user.id)
     await _sign_out(tx, user.id)
     await tx.mails.forget(user.email)
+    await tx.trail.erase(user.id, user.email)
     await tx.users.erase(user.id)
     await events.user_deleted(tx, user.id)
 

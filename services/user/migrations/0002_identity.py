@@ -69,10 +69,14 @@ def upgrade() -> None:
         sa.Column("device_info", sa.String(length=255), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_account_events_user_id_users"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_events")),
+    )
+    op.create_index(
+        "ix_account_events_places",
+        "account_events",
+        ["user_id", "ip_address"],
+        unique=False,
+        postgresql_where=sa.text("type IN ('SIGNED_UP', 'SIGNED_IN', 'PASSWORD_RESET')"),
     )
     op.create_index("ix_account_events_created_at", "account_events", ["created_at"], unique=False)
     op.create_index("ix_account_events_user_id", "account_events", ["user_id", "id"], unique=False)
