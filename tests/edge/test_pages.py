@@ -62,18 +62,6 @@ async def test_a_program_that_is_lost_is_told_so(edge: RunningEdge):
     assert (answer.status, answer.reason) == (404, "PATH_UNKNOWN")
 
 
-async def test_pages_may_load_only_what_is_ours(edge: RunningEdge):
-    """A strict policy, no framing, no sniffing."""
-    headers = (await edge.ask("GET", "/")).headers
-    policy = headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cross-origin-opener-policy"] == "same-origin"
-
-
 @pytest.mark.parametrize("coding", ["br", "gzip"])
 async def test_text_is_compressed(edge: RunningEdge, web_root: Path, coding):
     """The better coding where the client knows it."""

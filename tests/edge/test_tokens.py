@@ -22,6 +22,8 @@ from tests.support.engines import Engines
 NEEDS_TOKEN = ("GET", "/v1/users/me", "/spotilike.user.v1.UserService/GetUser")
 NEEDS_NONE = ("GET", "/v1/tracks", "/spotilike.catalog.v1.TrackService/ListTracks")
 
+KEYS_KEPT_SECONDS = 15
+
 both_kinds = pytest.mark.parametrize("rpc", [NEEDS_TOKEN, NEEDS_NONE], ids=["needs a token", "needs none"])
 
 
@@ -136,6 +138,29 @@ async def test_a_new_key_is_known_soon_and_nobody_is_refused_meanwhile(rotating)
             if (await edge.ask("GET", "/v1/users/me", headers={"authorization": f"Bearer {token}"})).status == 200:
                 break
             await asyncio.sleep(0.1)
+
+
+async def audio_refused(edge: RunningEdge, token: str) -> str:
+    """Ask for audio that is not there; answer why it is refused."""
+    answer = await edge.ask("GET", "/media/audio/tracks/a/b/x", headers={"x-media-token": token})
+    return answer.reason
+
+
+async def test_a_media_token_of_a_withdrawn_key_opens_nothing_soon(rotating):
+    """The edge alone verifies it, so it remembers no verdict: when it reads the keys again, the token is done."""
+    edge, services = rotating
+    token = services.media.token(pfx="audio/tracks/a/b/")
+    assert await audio_refused(edge, token) == "MEDIA_NOT_FOUND"
+
+    services.media = Signer(services.media.issuer, services.media.audience, "media+jwt", kid="key-2")
+    withdrawn_at = time.monotonic()
+    async with asyncio.timeout(2 * KEYS_KEPT_SECONDS):
+        while await audio_refused(edge, token) == "MEDIA_NOT_FOUND":  # all the time, as a player does
+            await asyncio.sleep(0.1)
+
+    assert await audio_refused(edge, token) == "MEDIA_TOKEN_INVALID"
+    assert time.monotonic() - withdrawn_at < KEYS_KEPT_SECONDS + 1
+    assert await audio_refused(edge, services.media.token(pfx="audio/tracks/a/b/")) == "MEDIA_NOT_FOUND"
 
 
 async def test_tokens_are_verified_while_the_user_service_is_away(rotating):
