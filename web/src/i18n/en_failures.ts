@@ -57,7 +57,6 @@ export const failures = {
   'error.UNKNOWN': 'That did not work. Try again.',
   'error.UPLOAD_INTERRUPTED': 'The file could not be sent on. Check your connection and try again; what arrived is kept.',
   'error.ATTEMPTS_THROTTLED': 'Too many attempts failed, so the next one has to wait.',
-  'error.EMAIL_UNVERIFIED': 'Confirm your address first: we have sent you a mail with a link.',
   'error.KEY_TOO_YOUNG': 'The next key is not known everywhere yet. Try again later.',
   'error.LAST_ADMIN': 'This is the last administrator. Make somebody else one first.',
   'error.LINK_INVALID': 'This link was used before or has ended. Ask for another one.',

@@ -14,11 +14,6 @@ if sys.version_info >= (3, 10):
 else:
     from typing_extensions import TypeAlias as _TypeAlias
 
-if sys.version_info >= (3, 13):
-    from warnings import deprecated as _deprecated
-else:
-    from typing_extensions import deprecated as _deprecated
-
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _ErrorReason:
@@ -133,13 +128,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such session of this user.
     Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
     """
-    @_builtins.property
-    @_deprecated("""This enum value has been marked as deprecated using proto enum value options.""")
-    def EMAIL_UNVERIFIED(self) -> _ErrorReason.ValueType:   # 46
-        """FAILED_PRECONDITION: not sent any more. An address that is not confirmed is refused with CREDENTIALS_INVALID, which
-        does not tell whether it has an account.
-        Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
-        """
     USER_DISABLED: _ErrorReason.ValueType  # 47
     """PERMISSION_DENIED: an administrator has disabled the account.
     Example: {"reason": "USER_DISABLED", "metadata": {}}
@@ -369,11 +357,6 @@ Example: {"reason": "USER_NOT_FOUND", "metadata": {"name": "users/0198..."}}
 SESSION_NOT_FOUND: ErrorReason.ValueType  # 45
 """NOT_FOUND: no such session of this user.
 Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
-"""
-EMAIL_UNVERIFIED: ErrorReason.ValueType  # 46
-"""FAILED_PRECONDITION: not sent any more. An address that is not confirmed is refused with CREDENTIALS_INVALID, which
-does not tell whether it has an account.
-Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
 """
 USER_DISABLED: ErrorReason.ValueType  # 47
 """PERMISSION_DENIED: an administrator has disabled the account.
