@@ -90,6 +90,13 @@ class Api:
         done = await self.call("POST", f"/v1/{upload['name']}:complete", {"parts": parts, "sha256": digest})
         return str(done["job"])
 
+    async def picture(self, target: str, content: bytes) -> None:
+        """Give an album or an artist a picture; it shows a moment later."""
+        artwork = await self.call("POST", "/v1/artworks", {"target": target, "sizeBytes": len(content)})
+        sent = await self._client.put(artwork["url"], content=content)
+        sent.raise_for_status()
+        await self.call("POST", f"/v1/{artwork['name']}:complete", {"etag": sent.headers["ETag"]})
+
     async def processed(self, job: str) -> None:
         """Wait until a job is done; raise `Problem` with its own words when it failed."""
         while True:

@@ -14,6 +14,7 @@ from cli.engines.running import running
 from cli.engines.secret_files import SecretFiles
 from cli.problem import Problem
 from cli.seed.api import Api, Json, Refused
+from cli.seed.covers import cover
 from cli.seed.masters import CONTENT_TYPES, render
 from cli.seed.songs import ARTISTS, Album, Artist, Song
 
@@ -47,7 +48,7 @@ async def _publish(data: DataFolder, url: str, password: str) -> None:
             genres = {item["displayName"]: item["name"] async for item in anyone.items("/v1/genres", "genres")}
             await _sign_in(anyone, *_LISTENER, password)
             apis = {artist.name: await _sign_in(anyone, artist.email, artist.username, password) for artist in ARTISTS}
-            names = {artist.name: await _artist(apis[artist.name], artist) for artist in ARTISTS}
+            names = {artist.name: await _artist(apis[artist.name], studio, artist) for artist in ARTISTS}
             releases = [
                 _Release(apis[artist.name], studio, artist, album, names, genres)
                 for artist in ARTISTS
@@ -68,12 +69,21 @@ async def _sign_in(anyone: Api, email: str, username: str, password: str) -> Api
     return anyone.signed_in(session["accessToken"])
 
 
-async def _artist(api: Api, artist: Artist) -> str:
+async def _artist(api: Api, studio: concurrent.futures.Executor, artist: Artist) -> str:
     async for managed in api.items("/v1/users/me/artists", "managedArtists"):
         if managed["artist"]["displayName"] == artist.name:
-            return str(managed["artist"]["name"])
-    made = await api.call("POST", "/v1/artists", {"displayName": artist.name, "bio": artist.bio})
-    return str(made["name"])
+            found: Json = managed["artist"]
+            break
+    else:
+        found = await api.call("POST", "/v1/artists", {"displayName": artist.name, "bio": artist.bio})
+    if not found["avatarUri"]:
+        await _paint(api, studio, found["name"], artist.name)
+    return str(found["name"])
+
+
+async def _paint(api: Api, studio: concurrent.futures.Executor, target: str, name: str) -> None:
+    loop = asyncio.get_running_loop()
+    await api.picture(target, await loop.run_in_executor(studio, cover, name))
 
 
 @dataclass(frozen=True)
@@ -98,11 +108,16 @@ class _Release:
         artist = self.artist_names[self.artist.name]
         async for item in self.api.items("/v1/albums", "albums", artist=artist):
             if item["title"] == self.album.title:
-                return str(item["name"])
-        year, month, day = self.album.released
-        date = {"year": year, "month": month, "day": day}
-        body = {"artist": artist, "title": self.album.title, "releaseDate": date, "type": self.album.kind}
-        return str((await self.api.call("POST", "/v1/albums", body))["name"])
+                found: Json = item
+                break
+        else:
+            year, month, day = self.album.released
+            date = {"year": year, "month": month, "day": day}
+            body = {"artist": artist, "title": self.album.title, "releaseDate": date, "type": self.album.kind}
+            found = await self.api.call("POST", "/v1/albums", body)
+        if not found["coverUri"]:
+            await _paint(self.api, self.studio, found["name"], self.album.title)
+        return str(found["name"])
 
     async def _track(self, album: str, number: int, song: Song, existing: Json | None) -> None:
         label = f"{self.artist.name}: {song.title}"

@@ -1,1 +1,1 @@
-"""The catalog context: artists and who manages them, albums, tracks, genres, and masters on their way in."""
+"""The catalog context: artists and their managers, albums, tracks, genres, and masters and pictures on their way in."""

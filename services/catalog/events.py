@@ -25,7 +25,7 @@ from spotilike.events.v1.catalog_events_pb2 import (
 )
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
-from spotilike.events.v1.user_events_pb2 import SessionsEnded, UserDeleted
+from spotilike.events.v1.user_events_pb2 import AvatarStored, SessionsEnded, UserDeleted
 
 CONTEXT = "catalog"
 TRACK_UPLOADED = "spotilike.catalog.track_uploaded"
@@ -66,6 +66,12 @@ async def announce_artwork(tx: Transaction, artwork: Artwork, actor: str = "") -
         size_bytes=artwork.size_bytes,
     )
     await tx.outbox.add(ARTWORK_UPLOADED, events.new(names.artwork(artwork.id), payload, actor))
+
+
+async def announce_avatar(tx: Transaction, artwork: Artwork) -> None:
+    """Say that a user has a new picture, which is the user service's to keep."""
+    payload = AvatarChanged(user=str(artwork.target.id), artwork=str(artwork.id))
+    await tx.outbox.add(AVATAR_CHANGED, events.new(artwork.target.name, payload))
 
 
 async def retire_artwork(tx: Transaction, artwork_id: UUID) -> None:
@@ -141,9 +147,14 @@ class Pictures:
             if not artwork.is_known:
                 await tx.artworks.fail(artwork.id, Failure(fact.reason, fact.message))
 
+    async def stored(self, _: Event, fact: AvatarStored) -> None:
+        """Note that the user service knows a picture."""
+        async with self._store.begin() as tx:
+            await tx.artworks.stored(UUID(fact.artwork))
+
 
 async def _show(tx: Transaction, artwork: Artwork, blur_hash: str) -> None:
-    """Switch a target to a picture. Pictures of users are the user service's to keep."""
+    """Switch a target to a picture."""
     key, target = images.key(artwork.id), artwork.target
     match target.collection:
         case Collection.ALBUMS:
@@ -151,8 +162,7 @@ async def _show(tx: Transaction, artwork: Artwork, blur_hash: str) -> None:
         case Collection.ARTISTS:
             await tx.artists.change(target.id, {"avatar_url": key, "avatar_blur_hash": blur_hash})
         case Collection.USERS:
-            payload = AvatarChanged(user=str(target.id), artwork=str(artwork.id))
-            await tx.outbox.add(AVATAR_CHANGED, events.new(target.name, payload))
+            await announce_avatar(tx, artwork)
 
 
 class Departures:
@@ -184,7 +194,11 @@ async def exchange(settings: NatsSettings, database: Database, ended: EndedSessi
         ArtworkCompleted: pictures.completed,
         ArtworkFailed: pictures.failed,
     }
-    of_users: dict[type[Message], Effect] = {SessionsEnded: ended.hear, UserDeleted: Departures(store).hear}
+    of_users: dict[type[Message], Effect] = {
+        SessionsEnded: ended.hear,
+        UserDeleted: Departures(store).hear,
+        AvatarStored: pictures.stored,
+    }
     listeners = [Listener("PROCESSING", CONTEXT, of_processing, dead), Listener("USER", CONTEXT, of_users, dead)]
     connection = await events.connect(settings, CONTEXT)
     try:

@@ -39,6 +39,9 @@ class Sweeper:
             for artwork in await tx.artworks.take_unfinished(self._announce_again):
                 await events.announce_artwork(tx, artwork)
                 log.info("announced_again", artwork=str(artwork.id))
+            for artwork in await tx.artworks.take_unstored(self._announce_again):
+                await events.announce_avatar(tx, artwork)
+                log.info("announced_again", avatar=str(artwork.id))
         async with self._store.begin() as tx:
             await tx.uploads.expire()
             await tx.artworks.expire()

@@ -195,7 +195,12 @@ artworks = Table(
     Column("failure_message", Text),
     # Set when nothing of the file as it came is left in the object store.
     Column("discarded_at", DateTime(timezone=True)),
+    # Set when the user service has said that it knows the picture of a user.
+    Column("stored_at", DateTime(timezone=True)),
 )
+UNSTORED = text("state = 'COMPLETED' AND target LIKE 'users/%' AND stored_at IS NULL")
+"""Pictures of users that the user service has not confirmed."""
+Index("ix_artworks_unstored", artworks.c.announced_at, postgresql_where=UNSTORED)
 Index("ix_artworks_target", artworks.c.target, artworks.c.id)
 Index(
     "ix_artworks_unfinished",

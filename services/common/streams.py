@@ -54,7 +54,11 @@ CONSUMERS = (
             "spotilike.processing.artwork_failed",
         ),
     ),
-    Consumer("USER", "catalog", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
+    Consumer(
+        "USER",
+        "catalog",
+        ("spotilike.user.sessions_ended", "spotilike.user.user_deleted", "spotilike.user.avatar_stored"),
+    ),
     Consumer("USER", "processing", ("spotilike.user.sessions_ended",)),
     Consumer("USER", "streaming", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
 )

@@ -1,1 +1,1 @@
-"""Jobs and the worker pool that turns masters into HLS."""
+"""The worker pool that turns masters into HLS and pictures into public images, and its two queues."""

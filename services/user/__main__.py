@@ -30,6 +30,8 @@ from services.user.settings import Settings
 from services.user.store import Store
 
 MAILS_KEPT = timedelta(days=2)
+UNCONFIRMED_KEPT = timedelta(days=7)
+"""How long an account of the strict mode waits for its address to be confirmed."""
 
 
 def wire(settings: Settings) -> Service:
@@ -87,6 +89,7 @@ def _retention(settings: Settings, keys: Keyring, ended: EndedSessions) -> list[
         retention.Rule(tables.mails.c.created_at, MAILS_KEPT),
         retention.Rule(tables.links.c.expires_at, timedelta()),
         retention.Rule(tables.attempts.c.last_at, ATTEMPTS_FORGOTTEN),
+        retention.Rule(tables.users.c.unconfirmed_since, UNCONFIRMED_KEPT),
     ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
 from ipaddress import ip_address, ip_network
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from services.common import errors
 
@@ -263,6 +263,11 @@ def composed(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
+def placeholder() -> str:
+    """Make an address that nobody has (RFC 2606), for an account that nobody will ever enter."""
+    return f"{uuid4().hex}@unclaimed.invalid"
+
+
 def folded(value: str) -> str:
     """Bring an e-mail address to the form in which two spellings of it are the same.
 
@@ -325,11 +330,6 @@ def origin_forbidden() -> errors.PermissionDenied:
 def user_disabled() -> errors.PermissionDenied:
     """Refuse to let a disabled account in."""
     return errors.PermissionDenied("USER_DISABLED", "This account was disabled by an administrator.")
-
-
-def email_unverified() -> errors.FailedPrecondition:
-    """Refuse to let an account in before its address is confirmed."""
-    return errors.FailedPrecondition("EMAIL_UNVERIFIED", "Confirm your address first: a mail with a link was sent.")
 
 
 def email_taken() -> errors.AlreadyExists:

@@ -15,11 +15,12 @@ from services.user.store import Store, Transaction
 from services.user.tables import dead_events, outbox
 from spotilike.events.v1.catalog_events_pb2 import AvatarChanged
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.user_events_pb2 import SessionsEnded, UserDeleted
+from spotilike.events.v1.user_events_pb2 import AvatarStored, SessionsEnded, UserDeleted
 
 CONTEXT = "user"
 SESSIONS_ENDED = "spotilike.user.sessions_ended"
 USER_DELETED = "spotilike.user.user_deleted"
+AVATAR_STORED = "spotilike.user.avatar_stored"
 
 
 async def sessions_ended(tx: Transaction, user_id: UUID, sessions: Collection[UUID]) -> None:
@@ -43,9 +44,12 @@ class Avatars:
         self._store = store
 
     async def changed(self, _: Event, fact: AvatarChanged) -> None:
-        """Show a picture, unless a newer one is shown or the account is gone."""
+        """Show a picture, unless a newer one is shown or the account is gone; in any case say that it was heard."""
+        user_id = UUID(fact.user)
         async with self._store.begin() as tx:
-            await tx.users.show_avatar(UUID(fact.user), images.key(UUID(fact.artwork)))
+            await tx.users.show_avatar(user_id, images.key(UUID(fact.artwork)))
+            stored = AvatarStored(user=fact.user, artwork=fact.artwork)
+            await tx.outbox.add(AVATAR_STORED, events.new(names.user(user_id), stored))
 
 
 async def exchange(settings: NatsSettings, database: Database) -> None:

@@ -52,7 +52,7 @@ class Gate:
                 attempt = await tx.trail.add_attempt(email, place)
                 known = await tx.users.find_credentials(email)
             right = await turn.verify(known.password_hash if known else None, password)
-            if known is None or attempt is None or not right:
+            if known is None or not right:
                 return None
             await self._welcome(turn, known, password, subject)
         return Admission(known.user_id, known.set_at, attempt)

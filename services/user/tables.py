@@ -39,10 +39,13 @@ users = Table(
     Column("disabled_reason", String(500)),
     # Added: a password that was checked before another one was set opens nothing.
     tables.moment("password_set_at"),
+    # Added: since when an account of the strict mode waits for its address to be confirmed; in the end it is removed.
+    Column("unconfirmed_since", DateTime(timezone=True)),
 )
 # Addresses and names that differ only in case or in Unicode composition belong to one account.
 Index("uq_users_email_folded", func.lower(func.normalize(users.c.email)), unique=True)
 Index("uq_users_username_folded", func.lower(func.normalize(users.c.username)), unique=True)
+Index("ix_users_unconfirmed", users.c.unconfirmed_since, postgresql_where=users.c.unconfirmed_since.is_not(None))
 
 roles = Table(
     "roles",
@@ -54,7 +57,7 @@ roles = Table(
 user_roles = Table(
     "user_roles",
     METADATA,
-    Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role_id", Integer, ForeignKey("roles.id"), primary_key=True),
 )
 
@@ -79,12 +82,14 @@ refresh_tokens = Table(
 Index("ix_refresh_tokens_family", refresh_tokens.c.family_id)
 Index("ix_refresh_tokens_user_id", refresh_tokens.c.user_id)
 
-# The trail that an account leaves. Its owner reads it, and it tells which addresses the owner has come from before.
+# The trail that an account leaves. Its owner reads it, and it tells which networks the owner has come from before.
+# Failed sign-ins for addresses without an account are written as well, under a user that does not exist, so that they
+# take as long as all others. That is why `user_id` refers to nothing.
 account_events = Table(
     "account_events",
     METADATA,
     Column("id", Uuid, primary_key=True, server_default=func.uuidv7()),
-    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Uuid, nullable=False),
     Column("type", String(30), nullable=False),
     Column("ip_address", INET),
     Column("device_info", String(255)),
@@ -93,6 +98,12 @@ account_events = Table(
 )
 Index("ix_account_events_user_id", account_events.c.user_id, account_events.c.id)
 Index("ix_account_events_created_at", account_events.c.created_at)
+Index(
+    "ix_account_events_places",
+    account_events.c.user_id,
+    account_events.c.ip_address,
+    postgresql_where=account_events.c.type.in_(["SIGNED_UP", "SIGNED_IN", "PASSWORD_RESET"]),
+)
 
 # Attempts with a password, counted before the password is looked at; also for accounts that do not exist.
 attempts = Table(

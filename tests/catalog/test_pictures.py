@@ -12,12 +12,15 @@ from spotilike.catalog.v1.album_service_pb2 import GetAlbumRequest
 from spotilike.catalog.v1.artist_service_pb2 import GetArtistRequest
 from spotilike.catalog.v1.artwork_pb2 import Artwork
 from spotilike.catalog.v1.artwork_service_pb2 import GetArtworkRequest
-from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, AvatarChanged
+from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, ArtworkUploaded, AvatarChanged
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.user_events_pb2 import UserDeleted
 from tests.support.catalog import Edge, Processing
+from tests.support.processing import until
 from tests.support.rows import Rows
 from tests.support.services import Account
+
+LONG_AGO = "UPDATE artworks SET announced_at = now() - interval '61 seconds'"
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,31 @@ async def test_the_user_service_is_told_of_a_user_s_new_picture(person):
     user = person.account.name.removeprefix("users/")
     assert await person.told(AvatarChanged) == [AvatarChanged(user=user, artwork=second.name.removeprefix("artworks/"))]
     assert await person.retired() == [first.name]
+
+
+async def test_a_user_s_picture_is_told_again_until_the_user_service_knows_it(person):
+    """The real one confirms at once; that it has not is what the row says while its word is lost."""
+    artwork, waiting = [await person.picture() for _ in range(2)]
+    names = {"id": artwork.name.removeprefix("artworks/")}
+    await person.processing.picture_completed(artwork)
+
+    async def confirmed():
+        return await person.rows("SELECT 1 FROM artworks WHERE id = :id AND stored_at IS NOT NULL", **names)
+
+    await until(confirmed)
+    await person.rows(f"{LONG_AGO}, stored_at = NULL WHERE id = :id", **names)
+    await until(confirmed)
+    assert len(await person.told(AvatarChanged)) == 2
+
+    for old in (artwork, waiting):
+        await person.rows(f"{LONG_AGO} WHERE id = :id", id=old.name.removeprefix("artworks/"))
+
+    async def swept():
+        told = [fact.artwork for fact in await person.told(ArtworkUploaded)]
+        return told.count(waiting.name.removeprefix("artworks/")) == 2
+
+    await until(swept)
+    assert len(await person.told(AvatarChanged)) == 2
 
 
 async def test_pictures_of_an_erased_account_are_shown_no_more(person):

@@ -6,11 +6,27 @@ import numpy as np
 import pytest
 
 from cli.seed.arrangement import perform, seconds
+from cli.seed.covers import cover
 from cli.seed.masters import render
 from cli.seed.songs import ARTISTS, Song
 from cli.seed.sound import RATE
+from services.common.images import SIZES
+from services.processing.pictures.header import read_header
+from tests.support.pictures import pixels
 
 SONGS = [song for artist in ARTISTS for album in artist.albums for song in album.songs]
+
+
+@pytest.mark.parametrize("name", [album.title for artist in ARTISTS for album in artist.albums])
+def test_a_cover_is_a_picture_of_two_colours_and_the_same_every_time(name: str):
+    """As large as the largest size that is shown, and small enough to be taken."""
+    picture = cover(name)
+
+    header = read_header(picture)
+    assert (header.width, header.height) == (SIZES[-1], SIZES[-1])
+    assert len(picture) < 10 << 20
+    assert np.ptp(pixels(picture), axis=(0, 1)).max() > 64
+    assert cover(name) == picture
 
 
 def test_the_demo_is_a_small_catalogue():

@@ -132,6 +132,27 @@ def test_every_rpc_is_described_with_its_permission_and_its_errors(rpc):
 
 
 @pytest.mark.parametrize("rpc", RPCS, ids=str)
+def test_the_words_of_every_rpc_say_what_its_option_says(rpc):
+    """Whoever changes an option by mistake contradicts the words beside it."""
+    who = rpc.options.Extensions[permission]
+    words = " ".join(rpc.comment.split()).partition("Requires: ")[2].partition(" Errors: ")[0]
+
+    assert re.match(f"{words_of(who)}\\b", words), f"{words!r} does not begin with {words_of(who)!r}"
+    assert ("or admin" in words) is who.or_admin
+
+
+def words_of(who):
+    """Write a rule as comments do."""
+    if who.kind == Permission.SERVICE:
+        return "the operator's command line" if list(who.peers) == ["cli"] else "service"
+    if who.kind == Permission.TARGET:
+        managed = [rule for rule in who.by_collection if rule.kind == Permission.MANAGER]
+        permissions = ", ".join(f"{rule.permission} for an {rule.collection.removesuffix('s')}" for rule in managed)
+        return f"{permissions}; for a user, to be that user" if len(managed) < len(who.by_collection) else permissions
+    return who.permission or Permission.Kind.Name(who.kind).lower()
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=str)
 def test_reads_are_marked_as_reads(rpc):
     """Clients and the edge may repeat what is marked so, and nothing else."""
     reads = rpc.name.startswith(("Get", "List", "Lookup", "Resolve", "Check"))

@@ -65,6 +65,19 @@ def test_the_newest_picture_is_shown_with_its_album_or_artist(listener, targets,
     assert listener.get(f"/v1/{first['name']}")["state"] == "REPLACED"
 
 
+def test_the_newest_picture_is_shown_with_its_user(listener):
+    """As soon as the user service has heard of it."""
+    artwork = upload(listener, "users/me", pictures.drawn("png"))
+
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        shown = listener.get("/v1/users/me")["avatarUri"]
+        if shown == artwork["images"][2]["webpUri"]:
+            break
+        time.sleep(0.1)
+    assert shown == artwork["images"][2]["webpUri"]
+
+
 ODD = {
     "truncated": (lambda: pictures.drawn("jpg")[:2000], "TRUNCATED"),
     "bomb": (pictures.png_bomb, "TOO_MANY_PIXELS"),

@@ -40,11 +40,11 @@ async def front(engines: Engines, mesh: Mesh, tmp_path_factory: pytest.TempPathF
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def world(
     mesh: Mesh, edge: Edge, catalog_rows: Rows, databases: Databases, sign_up: SignUp
 ) -> AsyncIterator[World]:
-    """Return the people and things of the matrix."""
+    """Return the people and things of the matrix, made anew before their tokens expire."""
     founder = await sign_up()
     artist = await edge.artist(founder)
     shelf = Shelf(edge, catalog_rows, founder, artist, await edge.album(founder, artist))

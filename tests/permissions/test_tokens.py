@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -64,14 +65,14 @@ class Seal:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def mint(mesh: Mesh, databases: Databases, key_secret: str) -> Mint:
     """Return the keys of the real services, as if somebody had stolen them."""
     assert mesh.services
     seal = Seal(Fernet(key_secret))
     async with rows_of(databases, "user") as user_rows, rows_of(databases, "streaming") as streaming_rows:
         access = await seal.open(user_rows, auth.ISSUER, auth.AUDIENCE, auth.TOKEN_TYPE)
-        retired = Signer(auth.ISSUER, auth.AUDIENCE, auth.TOKEN_TYPE, kid="retired-long-ago")
+        retired = Signer(auth.ISSUER, auth.AUDIENCE, auth.TOKEN_TYPE, kid=f"retired-{uuid4()}")
         await seal.retire(user_rows, retired)
         return Mint(
             access=access,

@@ -14,9 +14,12 @@ Rows = Callable[..., Awaitable[Any]]
 
 
 @asynccontextmanager
-async def rows_of(databases: Databases, context: str) -> AsyncIterator[Rows]:
-    """Lend a function that runs one statement on this worker's database of a context, in a transaction of its own."""
-    engine = create_async_engine(driver_url(await databases.url(context, "owner")))
+async def rows_of(databases: Databases, context: str, name: str = "db") -> AsyncIterator[Rows]:
+    """Lend a function that runs one statement on a database of this worker, in a transaction of its own.
+
+    `name` is that of a further copy, if it is not the context's usual database.
+    """
+    engine = create_async_engine(driver_url(await databases.fresh(context, name, "owner")))
 
     async def execute(sql: str, **values: Any) -> Any:
         async with engine.begin() as connection:
@@ -25,3 +28,14 @@ async def rows_of(databases: Databases, context: str) -> AsyncIterator[Rows]:
 
     yield execute
     await engine.dispose()
+
+
+async def holders(rows: Rows, text: str) -> set[str]:
+    """Name the tables of a context that hold a text, as it is or inside of bytes."""
+    tables = await rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+    found = set()
+    for (table,) in tables:
+        matching = f'SELECT 1 FROM "{table}" t WHERE strpos(t::text, :text) + strpos(t::text, :bytes) > 0 LIMIT 1'  # noqa: S608 (a name from the catalog of tables)
+        if await rows(matching, text=text, bytes=text.encode().hex()):
+            found.add(table)
+    return found

@@ -8,9 +8,12 @@ import pytest
 from services.common import events, images
 from services.common.settings import NatsSettings
 from spotilike.events.v1.catalog_events_pb2 import AvatarChanged
+from spotilike.events.v1.event_pb2 import Event
+from spotilike.events.v1.user_events_pb2 import AvatarStored
 from spotilike.user.v1.user_service_pb2 import GetUserRequest
 from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
 from tests.support.processing import until
+from tests.support.rows import rows_of
 
 OLDER, NEWER = "0198c0de-0000-7000-8000-000000000001", "0198c0df-0000-7000-8000-000000000000"
 """Ids of pictures that were made one after the other."""
@@ -83,6 +86,18 @@ async def test_facts_told_at_once_leave_the_newest_picture(told, person, shown):
     await asyncio.gather(*(told(fact(person, artwork)) for artwork in (NEWER, OLDER, NEWER, OLDER)))
 
     assert await shown() == images.uri(images.key(UUID(NEWER)))
+
+
+async def test_every_picture_is_confirmed(told, person, databases):
+    """Also one that comes too late to be shown: nobody has to tell of it again."""
+    await told(fact(person, NEWER), fact(person, OLDER))
+
+    async with rows_of(databases, "user") as rows:
+        found = await rows("SELECT payload FROM outbox WHERE subject = 'spotilike.user.avatar_stored'")
+    payloads = [Event.FromString(row.payload).payload for row in found]
+    confirmed = [AvatarStored.FromString(payload.value) for payload in payloads]
+    mine = {confirmation.artwork for confirmation in confirmed if confirmation.user == str(person.id)}
+    assert mine == {NEWER, OLDER}
 
 
 async def test_a_picture_of_nobody_is_no_news(told, person, shown):

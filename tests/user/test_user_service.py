@@ -1,14 +1,19 @@
 """Accounts, through a real client."""
 
+import asyncio
+from collections import Counter
+
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from spotilike.internal.v1.user_service_pb2 import ResolveUserRequest
 from spotilike.internal.v1.user_service_pb2_grpc import DirectoryServiceStub
 from spotilike.user.v1.user_pb2 import User
-from spotilike.user.v1.user_service_pb2 import CreateUserRequest, GetUserRequest, LookupUserRequest
+from spotilike.user.v1.user_service_pb2 import CreateUserRequest, GetUserRequest, LookupUserRequest, UpdateUserRequest
 from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
 from tests.support.services import PASSWORD, error_info, violated_fields
+from tests.user.desk import newcomer, outcome, refusal, refused
 
 
 @pytest.fixture
@@ -123,3 +128,120 @@ async def test_services_resolve_people_and_nobody_else_does(user, sign_up):
 
     assert found.id == str(account.id)
     assert error_info(refused.value) == ("PEER_NOT_ALLOWED", {})
+
+
+async def change(desk, account, paths=(), **fields):
+    """Update an account with a mask."""
+    request = UpdateUserRequest(user=User(name="users/me", **fields), update_mask=FieldMask(paths=paths))
+    return await desk.users.UpdateUser(request, metadata=account.metadata)
+
+
+@pytest.mark.parametrize("paths", [[], ["username"], ["*"]], ids=["none", "named", "all"])
+async def test_a_username_is_changed_with_every_kind_of_mask(desk, paths):
+    """No mask means what is set, and `*` all that can be changed."""
+    account, wanted = await desk.sign_up(), newcomer().username
+
+    shown = await change(desk, account, paths, username=wanted, email=account.email)
+
+    assert (shown.username, shown.email) == (wanted, account.email)
+    assert shown.update_time.ToNanoseconds() > shown.create_time.ToNanoseconds()
+    assert (await desk.shown(account)).username == wanted
+
+
+async def test_what_the_mask_does_not_name_stays(desk):
+    """And what only the platform sets cannot be set."""
+    account = await desk.sign_up()
+
+    fields = {"username": newcomer().username, "is_verified": True, "roles": ["ROLE_ADMIN"], "avatar_uri": "/x"}
+    await change(desk, account, ["is_verified", "roles", "avatar_uri"], **fields)
+
+    shown = await desk.shown(account)
+    assert (shown.username, shown.is_verified, list(shown.roles), shown.avatar_uri) == (
+        account.username,
+        False,
+        ["ROLE_USER"],
+        "",
+    )
+
+
+@pytest.mark.parametrize(("paths", "email"), [(["email"], "new@example.org"), (["email"], ""), ([], "new@example.org")])
+async def test_an_address_is_not_changed_by_an_update_and_the_answer_says_how_it_is(desk, paths, email):
+    """Only a link that went to the new one changes it."""
+    account = await desk.sign_up()
+
+    error = await refusal(change(desk, account, paths, email=email, username=account.username))
+
+    assert violated_fields(error) == {"user.email"}
+    assert "RequestEmailVerification" in str(error.details())
+    assert (await desk.shown(account)).email == account.email
+
+
+@pytest.mark.parametrize(
+    ("paths", "username", "field"),
+    [
+        (["username"], "", "user.username"),
+        (["username"], "ab", "user.username"),
+        (["username"], "a b", "user.username"),
+        (["username"], "line\nbreak", "user.username"),
+        (["username"], "-dash", "user.username"),
+        (["username"], "x" * 51, "user.username"),
+        (["unheard_of"], "fine-name", "update_mask"),
+    ],
+)
+async def test_a_name_that_is_none_is_refused(desk, paths, username, field):
+    """The field is named."""
+    account = await desk.sign_up()
+
+    assert violated_fields(await refusal(change(desk, account, paths, username=username))) == {field}
+
+
+async def test_a_name_that_somebody_has_is_not_taken_twice(desk):
+    """Whatever its case; one's own may change its case."""
+    account, other = await desk.sign_up(), await desk.sign_up()
+
+    assert await refused(change(desk, account, username=other.username.upper())) == "USERNAME_TAKEN"
+    shown = await change(desk, account, username=account.username.upper())
+    assert shown.username == account.username.upper()
+
+
+async def test_of_those_who_want_a_name_or_an_address_at_once_one_gets_it(desk):
+    """The others are told which of the two it was."""
+    accounts = [await desk.sign_up() for _ in range(4)]
+    wanted = newcomer()
+
+    names = await asyncio.gather(*(outcome(change(desk, account, username=wanted.username)) for account in accounts))
+    email, username = newcomer().email, newcomer().username
+    by_email = await asyncio.gather(*(outcome(desk.make(newcomer(email=email))) for _ in range(4)))
+    by_name = await asyncio.gather(*(outcome(desk.make(newcomer(username=username))) for _ in range(4)))
+
+    assert Counter(names) == Counter(by_name) == {"OK": 1, "USERNAME_TAKEN": 3}
+    assert Counter(by_email) == {"OK": 1, "EMAIL_TAKEN": 3}
+
+
+async def test_nobody_changes_the_account_of_somebody_else(desk, admin):
+    """Not even an administrator: the contract says self."""
+    account = await desk.sign_up()
+    request = UpdateUserRequest(user=User(name=account.name, username=newcomer().username))
+
+    for caller in (await desk.sign_up(), admin):
+        assert await refused(desk.users.UpdateUser(request, metadata=caller.metadata)) == "PERMISSION_MISSING"
+
+
+async def test_an_administrator_sees_everything_of_an_account(desk, admin):
+    """But the password."""
+    account = await desk.sign_up()
+
+    shown = await desk.users.GetUser(GetUserRequest(name=account.name), metadata=admin.metadata)
+
+    assert (shown.email, list(shown.roles), shown.is_disabled) == (account.email, ["ROLE_USER"], False)
+
+
+@pytest.mark.parametrize("name", ["users/x", "users/", "artists/me", "users/me\n", "users/../me", "me"])
+async def test_what_is_no_name_of_an_account_is_refused(desk, name):
+    """In words, by every call that takes one."""
+    account = await desk.sign_up()
+
+    error = await refusal(desk.users.GetUser(GetUserRequest(name=name), metadata=account.metadata))
+
+    assert violated_fields(error) == {"name"}
+    assert "users/" in str(error.details())

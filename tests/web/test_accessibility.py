@@ -82,6 +82,7 @@ def test_no_page_of_an_account_breaks_a_rule_of_axe(visiting, installation, size
         found["field in error"] = tab.axe()
 
         tab.sign_in(email)
+        tab.open("/history")
         expect(tab.page.get_by_role("complementary", name="Your address is not confirmed")).to_be_visible()
         found["reminder"] = tab.axe()
         tab.open("/account")

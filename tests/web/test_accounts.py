@@ -229,6 +229,37 @@ def test_a_changed_password_signs_the_others_out_and_leaves_this_device_in(visit
         expect(elsewhere.page.get_by_role("banner").get_by_role("link", name="Sign in")).to_be_visible()
 
 
+def test_all_other_devices_are_signed_out_at_once(visiting, listener):
+    """After a question; this one stays."""
+    email = listener.account["email"]
+    with visiting() as tab, visiting() as elsewhere:
+        elsewhere.sign_in(email)
+        tab.sign_in(email)
+        tab.open("/account")
+        button(tab, "Sign out all others").first.click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Sign out all others").click()
+        expect(tab.page.get_by_role("button", name=re.compile("^Sign out there"))).to_have_count(0)
+        expect(tab.page.get_by_text("This device")).to_be_visible()
+        elsewhere.page.reload()
+        expect(elsewhere.page.get_by_role("banner").get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_a_mail_is_sent_again_when_another_one_would_be(visiting, person, installation):
+    """The button rests for the minute in which the server would send none, and says for how long."""
+    with visiting() as tab:
+        tab.page.clock.install()
+        person.sign_up(tab)
+        again = tab.page.get_by_role("main").get_by_role("button", name="Send again")
+        expect(again).to_have_attribute("aria-disabled", "true")
+        expect(again).to_contain_text(re.compile(r"0:\d\d|1:00"))
+        tab.page.clock.fast_forward("01:00")
+        expect(again).to_have_attribute("aria-disabled", "false")
+        again.click()
+        expect(tab.page.get_by_role("status").filter(has_text="The mail is on its way.")).to_be_attached()
+        expect(again).to_have_attribute("aria-disabled", "true")
+        mailed_link(tab, installation, person.email, "/verify-email")
+
+
 def test_another_address_counts_once_its_link_is_followed(visiting, installation, person):
     """Until then the old one stays; both signs are on the account page, and the old address is told."""
     new_email = f"new-{person.email}"

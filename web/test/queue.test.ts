@@ -7,6 +7,7 @@ const track = (title: string): QueueTrack => ({
   title,
   album: 'albums/a',
   albumTitle: 'A',
+  coverUri: '',
   artists: [],
   seconds: 60,
   genres: [],

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, TextClause, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import Failure
 from services.catalog.domain.artworks import Artwork, ArtworkState, NewArtwork, Target
-from services.catalog.tables import artworks
+from services.catalog.tables import UNSTORED, artworks
 
 BATCH = 100
 """Pictures that a sweep takes at once."""
@@ -69,7 +69,7 @@ class Artworks:
         The newest one that can be shown is shown, so that it may be this one that is not; nor is one that was given
         up meanwhile. Lock it to rely on that.
         """
-        values = {"blur_hash": blur_hash, "failure_reason": None, "failure_message": None}
+        values = {"blur_hash": blur_hash, "failure_reason": None, "failure_message": None, "announced_at": func.now()}
         if artwork.state is ArtworkState.EXPIRED:
             await self._change(artwork.id, state=ArtworkState.REPLACED, **values)
             return [artwork.id]
@@ -98,17 +98,15 @@ class Artworks:
 
     async def take_unfinished(self, age: timedelta) -> list[Artwork]:
         """Take pictures whose processing has not ended and that were announced longer than `age` ago."""
-        columns = artworks.c
-        statement = (
-            _artworks()
-            .where(columns.state == ArtworkState.PROCESSING, columns.announced_at < func.now() - age)
-            .order_by(columns.announced_at)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        taken = [_artwork(row) for row in (await self._connection.execute(statement)).all()]
-        await self._set(taken, announced_at=func.now())
-        return taken
+        return await self._take(age, artworks.c.state == ArtworkState.PROCESSING)
+
+    async def take_unstored(self, age: timedelta) -> list[Artwork]:
+        """Take pictures that the user service has not confirmed and that were announced longer than `age` ago."""
+        return await self._take(age, UNSTORED)
+
+    async def stored(self, artwork_id: UUID) -> None:
+        """Note that the user service knows a picture."""
+        await self._change(artwork_id, stored_at=func.now())
 
     async def expire(self) -> None:
         """Write down that pictures were not completed in time."""
@@ -126,6 +124,15 @@ class Artworks:
     async def discarded(self, gone: Sequence[Artwork]) -> None:
         """Note that nothing of these files is left in the object store."""
         await self._set(gone, discarded_at=func.now())
+
+    async def _take(self, age: timedelta, where: ColumnElement[bool] | TextClause) -> list[Artwork]:
+        """Take pictures that were announced longer than `age` ago, to announce them again."""
+        moment = artworks.c.announced_at
+        statement = _artworks().where(where, moment < func.now() - age).order_by(moment).limit(BATCH)
+        rows = (await self._connection.execute(statement.with_for_update(skip_locked=True))).all()
+        taken = [_artwork(row) for row in rows]
+        await self._set(taken, announced_at=func.now())
+        return taken
 
     async def _change(self, artwork_id: UUID, **values: Any) -> None:  # noqa: ANN401 (columns are of any type)
         await self._connection.execute(update(artworks).where(artworks.c.id == artwork_id).values(**values))

@@ -56,8 +56,9 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
             else:
                 await tx.mails.add(MailKind.VERIFY_EMAIL, user.email, language(context), user.id)
         if not may_enter:
-            # Refused only after the commit: the mail has to be sent.
-            raise domain.email_unverified()
+            # Refused only after the commit, for the mail has to be sent, and as a wrong password is: whoever has just
+            # signed up with somebody's address must not learn whether it was new.
+            raise domain.credentials_invalid()
         return await _answer(credentials, context, in_cookie=request.use_cookie)
 
     async def RefreshSession(self, request: RefreshSessionRequest, context: Context) -> session_pb2.SessionCredentials:
@@ -114,6 +115,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         return Empty()
 
     async def _start(self, tx: Transaction, user: User, attempt: UUID) -> session_pb2.SessionCredentials:
+        await tx.users.keep(user.id)
         now, token = await tx.now(), domain.new_token()
         family = await tx.sessions.start_family(NewToken(token, user.id, place(), self._policy.expiry(now, now)))
         await tx.trail.succeeded(attempt, family)

@@ -1,7 +1,7 @@
 """Accounts on the wire."""
 
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -57,23 +57,17 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         email, username = request.user.email, request.user.username
         passwords.check_new(request.password, "password", email, username)
         password_hash = await self._passwords.hash(request.password)
+        add = _add_strictly if self._is_strict else _add_openly
         async with self._store.begin() as tx:
-            if not self._is_strict:
-                await _refuse_searching(tx)
-            now = await tx.now()
-            user_id = await tx.users.add(email, username, password_hash)
+            user_id, mail = await add(tx, email, username, password_hash)
             if user_id:
                 await tx.trail.add(user_id, EventType.SIGNED_UP, place())
-                await tx.mails.add(MailKind.VERIFY_EMAIL, email, language(context), user_id)
-            elif self._is_strict:
-                await tx.mails.add(MailKind.ACCOUNT_EXISTS, email, language(context))
-            else:
-                await _count_search(tx)
-        if user_id is None and not self._is_strict:
+                await tx.mails.add(mail, email, language(context), user_id)
+            now = await tx.now()
+        if user_id is None:
             # Refused only after the commit: the attempt has to be counted.
             raise domain.email_taken()
-        # An address that has an account is answered as a new one, from the request alone.
-        return _signed_up(user_id or uuid4(), request.user, now)
+        return _signed_up(user_id, request.user, now)
 
     async def GetUser(self, request: GetUserRequest, context: Context) -> user_pb2.User:
         """Show an account."""
@@ -213,10 +207,10 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
         async with self._store.begin() as tx:
             user, link = await _use_link(tx, request.token, MailKind.VERIFY_EMAIL)
             if domain.folded(link.address) == domain.folded(user.email):
-                await tx.users.change(user.id, is_verified=True)
+                await tx.users.confirm(user.id)
                 await tx.trail.add(user.id, EventType.EMAIL_VERIFIED, place())
             else:
-                await tx.users.change(user.id, is_verified=True, email=link.address)
+                await tx.users.confirm(user.id, email=link.address)
                 # Links to the old address would still open the account to whoever reads it.
                 await _remove_links(tx, user.id)
                 await tx.mails.forget(user.email)
@@ -243,8 +237,27 @@ class UserService(user_service_pb2_grpc.UserServiceServicer):
             user, link = await _use_link(tx, request.token, MailKind.RESET_PASSWORD)
             await _set_password(tx, user, password_hash, EventType.PASSWORD_RESET, language(context))
             if domain.folded(link.address) == domain.folded(user.email):
-                await tx.users.change(user.id, is_verified=True)
+                await tx.users.confirm(user.id)
         return Empty()
+
+
+async def _add_openly(tx: Transaction, email: str, username: str, password_hash: str) -> tuple[UUID | None, MailKind]:
+    """Make an account; None when the address has one."""
+    await _refuse_searching(tx)
+    user_id = await tx.users.add(email, username, password_hash)
+    if user_id is None:
+        await _count_search(tx)
+    return user_id, MailKind.VERIFY_EMAIL
+
+
+async def _add_strictly(tx: Transaction, email: str, username: str, password_hash: str) -> tuple[UUID | None, MailKind]:
+    """Make an account in any case, so that neither this call nor any later one tells who has the address.
+
+    Where somebody has it, the account is one that nobody will ever enter; it goes when nobody has confirmed it.
+    """
+    is_free = await tx.users.is_free(email)
+    address, mail = (email, MailKind.VERIFY_EMAIL) if is_free else (domain.placeholder(), MailKind.ACCOUNT_EXISTS)
+    return await tx.users.add(address, username, password_hash, is_waiting=True), mail
 
 
 async def _refuse_searching(tx: Transaction) -> None:
@@ -299,6 +312,7 @@ async def _erase(tx: Transaction, user: User) -> None:
     await _keep_an_admin(tx, user.id)
     await _sign_out(tx, user.id)
     await tx.mails.forget(user.email)
+    await tx.trail.erase(user.id, user.email)
     await tx.users.erase(user.id)
     await events.user_deleted(tx, user.id)
 

@@ -18,6 +18,16 @@ def upgrade() -> None:
         "users",
         sa.Column("password_set_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
     )
+    op.add_column("users", sa.Column("unconfirmed_since", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_users_unconfirmed",
+        "users",
+        ["unconfirmed_since"],
+        unique=False,
+        postgresql_where=sa.text("unconfirmed_since IS NOT NULL"),
+    )
+    op.drop_constraint("fk_user_roles_user_id_users", "user_roles", type_="foreignkey")
+    op.create_foreign_key("fk_user_roles_user_id_users", "user_roles", "users", ["user_id"], ["id"], ondelete="CASCADE")
     op.create_table(
         "ended_sessions",
         sa.Column("session_id", sa.Uuid(), nullable=False),
@@ -59,10 +69,14 @@ def upgrade() -> None:
         sa.Column("device_info", sa.String(length=255), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_account_events_user_id_users"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_events")),
+    )
+    op.create_index(
+        "ix_account_events_places",
+        "account_events",
+        ["user_id", "ip_address"],
+        unique=False,
+        postgresql_where=sa.text("type IN ('SIGNED_UP', 'SIGNED_IN', 'PASSWORD_RESET')"),
     )
     op.create_index("ix_account_events_created_at", "account_events", ["created_at"], unique=False)
     op.create_index("ix_account_events_user_id", "account_events", ["user_id", "id"], unique=False)

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, cast, delete, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, cast, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,16 +24,14 @@ class Trail:
         values = {"user_id": user_id, "type": kind, "session_id": session, **_columns(place)}
         await self._connection.execute(insert(account_events).values(**values))
 
-    async def add_attempt(self, email: str, place: Place) -> UUID | None:
-        """Write that somebody failed to sign in, before it is known; nothing when there is no such account."""
-        columns = {"type": EventType.SIGN_IN_FAILED, **_columns(place)}
-        line = select(users.c.id, *(literal(value, account_events.c[name].type) for name, value in columns.items()))
-        # Locked, so that an account that is erased at this moment gets no line instead of an error.
-        present = line.where(_belongs(email)).with_for_update(read=True, key_share=True)
+    async def add_attempt(self, email: str, place: Place) -> UUID:
+        """Write that somebody failed to sign in, before it is known; without an account it is nobody's line."""
+        owner = select(users.c.id).where(_belongs(email)).scalar_subquery()
+        values = {"user_id": func.coalesce(owner, func.gen_random_uuid()), "type": EventType.SIGN_IN_FAILED}
         added = await self._connection.execute(
-            insert(account_events).from_select(["user_id", *columns], present).returning(account_events.c.id)
+            insert(account_events).values(**values, **_columns(place)).returning(account_events.c.id)
         )
-        attempt: UUID | None = added.scalar_one_or_none()
+        attempt: UUID = added.scalar_one()
         return attempt
 
     async def succeeded(self, attempt: UUID, session: UUID) -> None:
@@ -47,12 +45,21 @@ class Trail:
         await self._connection.execute(delete(account_events).where(account_events.c.id == attempt))
 
     async def is_own_network(self, email: str, network: str) -> bool:
-        """Say whether the owner of an account has come from a network before."""
+        """Say whether the owner of an account has come from a network before.
+
+        Until the end of the transaction the account is not erased, so that no line is written after its end.
+        """
         columns = account_events.c
         own = select(columns.id).join(users, users.c.id == columns.user_id).where(_belongs(email))
         own = own.where(columns.ip_address.op("<<=")(cast(network, INET)), columns.type.in_(OWN_PLACES))
-        found: bool = (await self._connection.execute(select(exists(own)))).scalar_one()
-        return found
+        present = func.pg_advisory_xact_lock_shared(_turn(email))
+        row = (await self._connection.execute(select(exists(own).label("found"), present))).one()
+        return bool(row.found)
+
+    async def erase(self, user_id: UUID, email: str) -> None:
+        """Remove the trail of an account whose end has come; attempts that are being made end first."""
+        await self._connection.execute(select(func.pg_advisory_xact_lock(_turn(email))))
+        await self._connection.execute(delete(account_events).where(account_events.c.user_id == user_id))
 
     async def page(self, user_id: UUID, request: PageRequest) -> Page[AccountEvent]:
         """List what happened to an account, the newest first."""
@@ -63,6 +70,10 @@ class Trail:
         rows = (await self._connection.execute(statement.order_by(columns.id.desc()).limit(request.limit))).all()
         page = request.page(rows, lambda row: (row.id,))
         return Page([_event(row) for row in page.rows], page.next_token)
+
+
+def _turn(email: str) -> Any:  # noqa: ANN401 (an expression, as SQLAlchemy takes them)
+    return func.hashtextextended(func.lower(func.normalize(email)), 1)
 
 
 def _belongs(email: str) -> ColumnElement[bool]:

@@ -22,20 +22,32 @@ class Users:
         """Work on `connection`."""
         self._connection = connection
 
-    async def add(self, email: str, username: str, password_hash: str) -> UUID | None:
+    async def is_free(self, email: str) -> bool:
+        """Say whether an address has no account; those who want the same one at once take their turn."""
+        turn = func.hashtextextended(_folded(email), 0)
+        await self._connection.execute(select(func.pg_advisory_xact_lock(turn)))
+        return await self.find_by_email(email) is None
+
+    async def add(self, email: str, username: str, password_hash: str, *, is_waiting: bool = False) -> UUID | None:
         """Make an account with ROLE_USER; None when the address is taken, refused when the name is.
 
-        The same statements run whether or not the address is taken, so that their time tells nothing about it.
+        One that `is_waiting` goes by itself if its address is never confirmed.
         """
         if await self.find_by_username(username):
             raise username_taken()
-        values = {"email": composed(email), "username": composed(username), "password_hash": password_hash}
+        values = {
+            "email": composed(email),
+            "username": composed(username),
+            "password_hash": password_hash,
+            "unconfirmed_since": func.now() if is_waiting else None,
+        }
         added = await self._connection.execute(
             insert(users).values(**values).on_conflict_do_nothing().returning(users.c.id)
         )
         user_id: UUID | None = added.scalar_one_or_none()
-        await self.grant(user_id, ROLE_USER)
-        if await self.find_by_email(email) is None:
+        if user_id:
+            await self.grant(user_id, ROLE_USER)
+        elif await self.find_by_email(email) is None:
             # Somebody took the name between the two statements.
             raise username_taken()
         return user_id
@@ -94,6 +106,15 @@ class Users:
         changed = update(users).where(users.c.id == user_id, older)
         await self._connection.execute(changed.values(avatar_url=key, updated_at=func.now()))
 
+    async def confirm(self, user_id: UUID, **values: object) -> None:
+        """Note that an account's address is its owner's; `values` are columns that change with that."""
+        await self.change(user_id, is_verified=True, unconfirmed_since=None, **values)
+
+    async def keep(self, user_id: UUID) -> None:
+        """Keep an account although its address was not confirmed: somebody uses it."""
+        waiting = (users.c.id == user_id, users.c.unconfirmed_since.is_not(None))
+        await self._connection.execute(update(users).where(*waiting).values(unconfirmed_since=None))
+
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
         """Set a password, from now on."""
         await self.change(user_id, password_hash=password_hash, password_set_at=func.clock_timestamp())
@@ -103,8 +124,8 @@ class Users:
         unchanged = (users.c.id == credentials.user_id, users.c.password_hash == credentials.password_hash)
         await self._connection.execute(update(users).where(*unchanged).values(password_hash=password_hash))
 
-    async def grant(self, user_id: UUID | None, role: str) -> bool:
-        """Give a role; answers whether the account did not have it. Nobody gets nothing."""
+    async def grant(self, user_id: UUID, role: str) -> bool:
+        """Give a role; answers whether the account did not have it."""
         both = users.join(roles, roles.c.name == role)
         chosen = select(users.c.id, roles.c.id).select_from(both).where(users.c.id == user_id)
         given = await self._connection.execute(
@@ -141,8 +162,7 @@ class Users:
 
     async def erase(self, user_id: UUID) -> None:
         """Remove an account with everything that belongs to it."""
-        for table in (refresh_tokens, user_roles):
-            await self._connection.execute(delete(table).where(table.c.user_id == user_id))
+        await self._connection.execute(delete(refresh_tokens).where(refresh_tokens.c.user_id == user_id))
         await self._connection.execute(delete(users).where(users.c.id == user_id))
 
     async def _one(self, statement: Select[Any]) -> User | None:

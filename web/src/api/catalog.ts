@@ -96,6 +96,7 @@ export async function queueTrack(track: Track): Promise<QueueTrack> {
     title: track.title,
     album: album.name,
     albumTitle: album.title,
+    coverUri: album.coverUri,
     artists: track.artists.map(({ artist, displayName }) => ({ name: artist, displayName })),
     seconds: track.duration ? Number(track.duration.seconds) : null,
     genres: track.genres,

@@ -232,6 +232,12 @@ export const en = {
   'permission.upload': 'Upload masters',
   'permission.viewAnalytics': 'See numbers',
 
+  'picture.album': 'Choose a cover',
+  'picture.artist': 'Choose a picture of the artist',
+  'picture.done': 'The new picture is there.',
+  'picture.progress': 'The picture is on its way',
+  'picture.user': 'Choose your picture',
+
   'player.auto': 'Auto quality',
   'player.autoHeard': 'Auto ({kbps} kbit/s)',
   'player.failed': 'The sound could not be loaded. Check your connection and press play again.',

@@ -57,7 +57,6 @@ export const failures = {
   'error.UNKNOWN': 'That did not work. Try again.',
   'error.UPLOAD_INTERRUPTED': 'The file could not be sent on. Check your connection and try again; what arrived is kept.',
   'error.ATTEMPTS_THROTTLED': 'Too many attempts failed, so the next one has to wait.',
-  'error.EMAIL_UNVERIFIED': 'Confirm your address first: we have sent you a mail with a link.',
   'error.KEY_TOO_YOUNG': 'The next key is not known everywhere yet. Try again later.',
   'error.LAST_ADMIN': 'This is the last administrator. Make somebody else one first.',
   'error.LINK_INVALID': 'This link was used before or has ended. Ask for another one.',
@@ -74,6 +73,13 @@ export const failures = {
   'field.reveal': 'Show what is typed',
   'field.username': 'Use 3 to 50 letters or digits; dots, dashes and underscores inside.',
   'field.usernameHint': '3 to 50 letters or digits; dots, dashes and underscores inside.',
+
+  'pictureRefusal.CORRUPT': 'Parts of the picture are damaged. Export it again and choose the new file.',
+  'pictureRefusal.ENCODER_CRASHED': 'The picture could not be read. If it happens again, choose another format.',
+  'pictureRefusal.TOO_LARGE': 'The file is larger than 10 MB. Scale the picture down and choose it again.',
+  'pictureRefusal.TOO_MANY_PIXELS': 'The picture is too large. Scale it down to at most 8192 pixels a side and choose it again.',
+  'pictureRefusal.TRUNCATED': 'The end of the file is missing. Export the picture again and choose the new file.',
+  'pictureRefusal.UNSUPPORTED_FORMAT': 'This is not a picture that we know. Choose a PNG, JPEG or WebP.',
 
   'refusal.CANCELLED': 'Processing was cancelled. Upload the master again when you are ready.',
   'refusal.CHECKSUM_MISMATCH': 'The file changed on its way to us. Upload it again.',

@@ -234,6 +234,12 @@ export const ru = {
   'permission.upload': 'Загружать мастеры',
   'permission.viewAnalytics': 'Видеть статистику',
 
+  'picture.album': 'Выбрать обложку',
+  'picture.artist': 'Выбрать фото артиста',
+  'picture.done': 'Новая картинка на месте.',
+  'picture.progress': 'Картинка в пути',
+  'picture.user': 'Выбрать своё фото',
+
   'player.auto': 'Качество: авто',
   'player.autoHeard': 'Авто ({kbps} кбит/с)',
   'player.failed': 'Не удалось загрузить звук. Проверьте соединение и нажмите «Слушать» снова.',

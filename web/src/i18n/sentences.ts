@@ -39,6 +39,12 @@ function reasonSentence({ reason, message, metadata }: Failure): string {
   return hasMessage(key) ? t(key, metadata) : message || t('error.UNKNOWN')
 }
 
+/** Why a picture could not be used, from a stable reason. */
+export function pictureRefusal(reason: string, message: string): string {
+  const key = `pictureRefusal.${reason}`
+  return hasMessage(key) ? t(key) : message || t('pictureRefusal.ENCODER_CRASHED')
+}
+
 /** Why a master could not be used, from the stable reason of its job. */
 export function refusal(reason: string, message: string): string {
   const key = `refusal.${reason}`

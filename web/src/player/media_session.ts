@@ -27,6 +27,7 @@ export function connectMediaSession(player: Player, session: MediaSession | unde
           title: entry.track.title,
           artist: entry.track.artists.map(({ displayName }) => displayName).join(', '),
           album: entry.track.albumTitle,
+          artwork: entry.track.coverUri ? [{ src: entry.track.coverUri, sizes: '640x640', type: 'image/webp' }] : [],
         })
       : null
   })

@@ -24,7 +24,7 @@ export interface Place {
 const SETTINGS = 'spotilike.player'
 const PLACE = 'spotilike.queue'
 /** Of the next version that stores something else under these keys. */
-const VERSION = 1
+const VERSION = 2
 
 const DEFAULTS: Settings = { volume: 0.8, muted: false, normalize: true, bitrate: 0 }
 const NOWHERE: Place = { queue: EMPTY, position: 0, peaks: [] }

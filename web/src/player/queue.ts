@@ -13,6 +13,8 @@ export interface QueueTrack {
   /** `albums/{album}`. */
   album: string
   albumTitle: string
+  /** Path of the album's cover; empty where there is none. */
+  coverUri: string
   artists: Credit[]
   /** Length in seconds; null until it is known. */
   seconds: number | null

@@ -128,10 +128,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such session of this user.
     Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
     """
-    EMAIL_UNVERIFIED: _ErrorReason.ValueType  # 46
-    """FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
-    Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
-    """
     USER_DISABLED: _ErrorReason.ValueType  # 47
     """PERMISSION_DENIED: an administrator has disabled the account.
     Example: {"reason": "USER_DISABLED", "metadata": {}}
@@ -361,10 +357,6 @@ Example: {"reason": "USER_NOT_FOUND", "metadata": {"name": "users/0198..."}}
 SESSION_NOT_FOUND: ErrorReason.ValueType  # 45
 """NOT_FOUND: no such session of this user.
 Example: {"reason": "SESSION_NOT_FOUND", "metadata": {"name": "users/0198.../sessions/0198..."}}
-"""
-EMAIL_UNVERIFIED: ErrorReason.ValueType  # 46
-"""FAILED_PRECONDITION: the address has to be confirmed first; a mail with a link was sent.
-Example: {"reason": "EMAIL_UNVERIFIED", "metadata": {}}
 """
 USER_DISABLED: ErrorReason.ValueType  # 47
 """PERMISSION_DENIED: an administrator has disabled the account.

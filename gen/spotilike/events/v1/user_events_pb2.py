@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spotilike/events/v1/user_events.proto\x12\x13spotilike.events.v1\"/\n\rSessionsEnded\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x03(\t\"\x1b\n\x0bUserDeleted\x12\x0c\n\x04user\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spotilike/events/v1/user_events.proto\x12\x13spotilike.events.v1\"/\n\rSessionsEnded\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x03(\t\"\x1b\n\x0bUserDeleted\x12\x0c\n\x04user\x18\x01 \x01(\t\"-\n\x0c\x41vatarStored\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0f\n\x07\x61rtwork\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSENDED']._serialized_end=109
   _globals['_USERDELETED']._serialized_start=111
   _globals['_USERDELETED']._serialized_end=138
+  _globals['_AVATARSTORED']._serialized_start=140
+  _globals['_AVATARSTORED']._serialized_end=185
 # @@protoc_insertion_point(module_scope)

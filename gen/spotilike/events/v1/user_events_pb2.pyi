@@ -71,3 +71,31 @@ class UserDeleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UserDeleted: _TypeAlias = UserDeleted  # noqa: Y015
+
+@_typing.final
+class AvatarStored(_message.Message):
+    """The user service has heard of a user's picture and shows it, or a newer one, or the account is gone.
+    Heard by catalog, which tells of the picture again until then. Business key: `artwork`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    ARTWORK_FIELD_NUMBER: _builtins.int
+    user: _builtins.str
+    """UUID of the user."""
+    artwork: _builtins.str
+    """UUID of the artwork."""
+    def __init__(
+        self,
+        *,
+        user: _builtins.str = ...,
+        artwork: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artwork", b"artwork", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AvatarStored: _TypeAlias = AvatarStored  # noqa: Y015

@@ -69,9 +69,10 @@ class SessionServiceServicer:
     """
 
     def CreateSession(self, request, context):
-        """Signs in with e-mail and password.
+        """Signs in with e-mail and password. In the strict mode an address has to be confirmed first; until then it is refused
+        as a wrong password is, and another mail with a link is sent.
         Requires: none.
-        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
+        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, ORIGIN_FORBIDDEN, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

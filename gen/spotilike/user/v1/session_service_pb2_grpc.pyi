@@ -36,9 +36,10 @@ class SessionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SessionServiceAsyncStub: ...
     CreateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.SessionCredentials]
-    """Signs in with e-mail and password.
+    """Signs in with e-mail and password. In the strict mode an address has to be confirmed first; until then it is refused
+    as a wrong password is, and another mail with a link is sent.
     Requires: none.
-    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
+    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, ORIGIN_FORBIDDEN, OVERLOADED.
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.SessionCredentials]
     """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
@@ -67,9 +68,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.SessionCredentials]  # type: ignore[assignment]
-    """Signs in with e-mail and password.
+    """Signs in with e-mail and password. In the strict mode an address has to be confirmed first; until then it is refused
+    as a wrong password is, and another mail with a link is sent.
     Requires: none.
-    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
+    Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, ORIGIN_FORBIDDEN, OVERLOADED.
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.SessionCredentials]  # type: ignore[assignment]
     """Exchanges a refresh token for new credentials; the old one dies. Using a dead one ends its session.
@@ -101,9 +103,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.CreateSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.SessionCredentials, _abc.Awaitable[_session_pb2.SessionCredentials]]:
-        """Signs in with e-mail and password.
+        """Signs in with e-mail and password. In the strict mode an address has to be confirmed first; until then it is refused
+        as a wrong password is, and another mail with a link is sent.
         Requires: none.
-        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, EMAIL_UNVERIFIED, ORIGIN_FORBIDDEN, OVERLOADED.
+        Errors: INVALID_FIELDS, CREDENTIALS_INVALID, ATTEMPTS_THROTTLED, USER_DISABLED, ORIGIN_FORBIDDEN, OVERLOADED.
         """
 
     @_abc_1.abstractmethod

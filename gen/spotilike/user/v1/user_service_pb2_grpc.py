@@ -125,7 +125,8 @@ class UserServiceServicer:
 
     def CreateUser(self, request, context):
         """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
-        In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
+        In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead. An account
+        whose address nobody confirms is removed after a week.
         Requires: none.
         Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
         """

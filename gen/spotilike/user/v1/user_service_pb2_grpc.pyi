@@ -37,7 +37,8 @@ class UserServiceStub:
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_pb2.User]
     """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
-    In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
+    In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead. An account
+    whose address nobody confirms is removed after a week.
     Requires: none.
     Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
     """
@@ -126,7 +127,8 @@ class UserServiceAsyncStub(UserServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
-    In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
+    In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead. An account
+    whose address nobody confirms is removed after a week.
     Requires: none.
     Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
     """
@@ -218,7 +220,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
         """Makes an account with the role ROLE_USER and sends a mail to confirm its address.
-        In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead.
+        In the strict mode an address that is taken is answered as a new one, and its owner gets a mail instead. An account
+        whose address nobody confirms is removed after a week.
         Requires: none.
         Errors: INVALID_FIELDS, EMAIL_TAKEN, USERNAME_TAKEN, ATTEMPTS_THROTTLED, OVERLOADED.
         """
