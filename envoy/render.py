@@ -54,6 +54,8 @@ class EdgeSettings:
     """How many proxies of ours stand in front and note the client's address in X-Forwarded-For."""
     connections: int = 10_000
     """How many clients may be connected at once; whoever comes then is turned away."""
+    calls_per_service: int = 1024
+    """How many calls one service may have to answer at once; the others are refused at once."""
     requests_per_second: int = 500
     """What one address may send in the long run."""
     burst: int = 2000
@@ -98,7 +100,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "image_errors": replies.IMAGE_ERRORS,
         "upload_errors": replies.UPLOAD_ERRORS,
         "service_clusters": [
-            routes.service_cluster(context, endpoints, settings.tls_dir)
+            routes.service_cluster(context, endpoints, settings.tls_dir, settings.calls_per_service)
             for context, endpoints in settings.upstreams.items()
         ],
         "needed_for_health": {context: {"value": 1} for context in settings.upstreams},

@@ -56,12 +56,12 @@ def method_routes(contract: Contract) -> list[dict[str, Any]]:
     return [_wrong_method(pattern, methods) for pattern, methods in sorted(allowed.items())]
 
 
-def service_cluster(context: str, endpoints: Sequence[tuple[str, int]], tls_dir: Path) -> dict[str, Any]:
+def service_cluster(context: str, endpoints: Sequence[tuple[str, int]], tls_dir: Path, calls: int) -> dict[str, Any]:
     """Describe how to reach a context's service."""
     addresses = [
         {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}} for host, port in endpoints
     ]
-    values = {"context": context, "endpoints": addresses, "tls_dir": tls_dir}
+    values = {"context": context, "endpoints": addresses, "tls_dir": tls_dir, "calls": calls}
     return fill(_HERE / "service_cluster.yaml", values)
 
 

@@ -60,7 +60,7 @@ async def read(edge: RunningEdge) -> str:
 
 async def write(edge: RunningEdge, mark: str, seconds: float = 0.05) -> Answer:
     """Make a call that may not be repeated."""
-    return await edge.ask("POST", "/v1/sessions", json={"email": mark, "password": str(seconds)})
+    return await edge.ask("POST", "/v1/sessions", json={"email": f"{mark}@example.org", "password": str(seconds)})
 
 
 class Load:

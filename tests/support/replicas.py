@@ -58,7 +58,7 @@ class Sessions(SessionServiceServicer):
     async def CreateSession(self, request, _):
         """Note who comes and take the time."""
         with self._notes.open("a") as notes:
-            notes.write(f"{request.email}\n")
+            notes.write(f"{request.email.partition('@')[0]}\n")
         await asyncio.sleep(float(request.password))
         return SessionCredentials(refresh_token=self._name)
 
@@ -119,6 +119,7 @@ class Replicas:
         port, health_port = ports.take(name), ports.take(f"{name}-health")
         environment = {
             **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}",
             "SPOTILIKE_PUBLIC_LISTEN": f"127.0.0.1:{port}",
             "SPOTILIKE_INTERNAL_LISTEN": "127.0.0.1:0",
             "SPOTILIKE_HEALTH_LISTEN": f"127.0.0.1:{health_port}",
