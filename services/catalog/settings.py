@@ -6,6 +6,8 @@ from services.common.settings import NatsSettings, ServiceSettings, StorageSetti
 class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """What the catalog service needs beside what every service needs."""
 
+    call_seconds: float = 30.0
+    """The store joins the parts of a large master while CompleteUpload runs; the edge gives other calls less."""
     uploads_bucket: str = "uploads"
     """Bucket of masters and pictures as they come."""
     upload_part_size_bytes: int = 8 * 1024 * 1024
