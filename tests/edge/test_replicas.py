@@ -58,6 +58,11 @@ async def read(edge: RunningEdge) -> str:
     return str(answer.json["keys"][0]["kid"]) if answer.status == 200 else f"{answer.status} {answer.body!r}"
 
 
+def address() -> str:
+    """Return what a write is known by: the services check that it could be an address."""
+    return f"{uuid4().hex}@example.org"
+
+
 async def write(edge: RunningEdge, mark: str, seconds: float = 0.05) -> Answer:
     """Make a call that may not be repeated."""
     return await edge.ask("POST", "/v1/sessions", json={"email": f"{mark}@example.org", "password": str(seconds)})
@@ -98,7 +103,7 @@ class Load:
         for number in itertools.count():
             self._calls.append(asyncio.create_task(read(self._edge)))
             if number % 5 == 0:
-                mark = uuid4().hex
+                mark = address()
                 self._writes[mark] = asyncio.create_task(write(self._edge, mark))
             await asyncio.sleep(began + (number + 1) / A_SECOND - loop.time())
 
@@ -133,7 +138,7 @@ async def test_replicas_are_replaced_one_by_one_without_a_failed_call(edge: Runn
 
 async def test_calls_under_way_end_well_when_their_service_is_told_to_stop(edge: RunningEdge, replicas: Replicas):
     """Both replicas get SIGTERM while they work."""
-    marks = [uuid4().hex for _ in range(20)]
+    marks = [address() for _ in range(20)]
     calls = [asyncio.create_task(write(edge, mark, 1)) for mark in marks]
     await begun(replicas, marks)
     for replica in replicas.all:
@@ -146,7 +151,7 @@ async def test_calls_under_way_end_well_when_their_service_is_told_to_stop(edge:
 
 async def test_a_write_that_a_service_has_seen_is_never_sent_again(edge: RunningEdge, replicas: Replicas):
     """Kill -9 in the middle: whoever asked is told, and only they can know whether to ask again."""
-    marks = [uuid4().hex for _ in range(20)]
+    marks = [address() for _ in range(20)]
     calls = [asyncio.create_task(write(edge, mark, 2)) for mark in marks]
     await begun(replicas, marks)
     first, second = replicas.all
@@ -164,7 +169,7 @@ async def test_a_write_that_no_service_has_seen_goes_to_another_one(edge: Runnin
     first, second = replicas.all
     first.send(signal.SIGKILL)
     await first.ended()
-    marks = [uuid4().hex for _ in range(20)]
+    marks = [address() for _ in range(20)]
     answers = await asyncio.gather(*(write(edge, mark) for mark in marks))
     assert {(answer.status, answer.json["refreshToken"]) for answer in answers} == {(200, second.name)}
     assert replicas.seen() == dict.fromkeys(marks, 1)

@@ -15,9 +15,9 @@ from tests.support.rows import Rows, rows_of
 from tests.support.services import RunningService, SignUp
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def shelf(edge: Edge, catalog_rows: Rows, sign_up: SignUp) -> Shelf:
-    """Return the tracks that can be heard."""
+    """Return the tracks that can be heard, to the tests of a module; a whole run lasts longer than an access token."""
     account = await sign_up()
     artist = await edge.artist(account)
     return Shelf(edge, catalog_rows, account, artist, await edge.album(account, artist))

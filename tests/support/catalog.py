@@ -225,16 +225,16 @@ class Studio:
     album: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def owner(sign_up: SignUp) -> Account:
-    """Return the account behind every studio."""
+    """Return the account behind every studio of a module; a whole run lasts longer than its access token."""
     account: Account = await sign_up()
     return account
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def stranger(sign_up: SignUp) -> Account:
-    """Return somebody who manages nothing."""
+    """Return somebody who manages nothing, to the tests of a module."""
     account: Account = await sign_up()
     return account
 

@@ -22,6 +22,12 @@ class Comparison:
         return statistics.median(self.ones) / statistics.median(self.others) - 1
 
     @property
+    def noise(self) -> float:
+        """By which part the medians of every second call of one kind and of its others differ, though nothing does."""
+        halves = ((times[::2], times[1::2]) for times in (self.ones, self.others))
+        return max(abs(statistics.median(even) / statistics.median(odd) - 1) for even, odd in halves)
+
+    @property
     def p(self) -> float:
         """How likely ranks as uneven as these are when both samples are of one kind (Mann-Whitney, two-sided)."""
         count, total = len(self.ones), len(self.ones) + len(self.others)
@@ -33,7 +39,8 @@ class Comparison:
     def __str__(self) -> str:
         """Write the figures."""
         one, other = (statistics.median(times) * 1000 for times in (self.ones, self.others))
-        return f"medians {one:.2f} and {other:.2f} ms ({self.difference:+.1%}), p = {self.p:.3f}"
+        figures = f"medians {one:.2f} and {other:.2f} ms ({self.difference:+.1%})"
+        return f"{figures}, noise {self.noise:.1%}, p = {self.p:.3f}"
 
 
 Call = Callable[[], Awaitable[object]]
