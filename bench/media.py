@@ -20,9 +20,9 @@ import psutil
 from services.processing.ffmpeg import Ffmpeg, encode_arguments
 from services.processing.media.containers import inspect
 from services.processing.media.facts import Limits, Source
-from services.processing.media.ladder import LADDER
 from services.processing.media.pipeline import transcode
 from services.processing.media.probe import probe
+from services.processing.media.recipe import Recipe
 from tests.support import audio
 from tests.support.folder_sink import FolderSink
 
@@ -60,7 +60,7 @@ async def _once(master: Path, folder: Path) -> None:
     ffmpeg = await Ffmpeg.find()
     print("ready", flush=True)  # noqa: T201 - read by the parent
     before = time.process_time()
-    await transcode(master, FolderSink(folder), ffmpeg, Limits(), lambda _stage, _percent: None)
+    await transcode(master, FolderSink(folder), ffmpeg, Recipe(), lambda _stage, _percent: None)
     print(time.process_time() - before)  # noqa: T201 - read by the parent
 
 
@@ -76,10 +76,13 @@ def _pipeline(master: Path, folder: Path) -> float:
 
 def _bare(binary: Path, source: Source, master: Path, folder: Path) -> float:
     """Run FFmpeg alone, into files; return its seconds."""
+    recipe = Recipe()
+    rungs = recipe.rungs(lossless=source.lossless)
     with ExitStack() as files:
         stdin = files.enter_context(master.open("rb"))
-        outputs = [files.enter_context((folder / f"{number}").open("wb")).fileno() for number in range(len(LADDER) + 1)]
-        command = [str(binary), *encode_arguments(LADDER, source, Limits().max_seconds, outputs)]
+        outputs = [files.enter_context((folder / f"{number}").open("wb")).fileno() for number in range(len(rungs) + 1)]
+        longest, fragment = recipe.limits.max_seconds, recipe.fragment_seconds
+        command = [str(binary), *encode_arguments(rungs, source, longest, fragment, outputs)]
         with subprocess.Popen(command, stdin=stdin, stderr=subprocess.DEVNULL, pass_fds=outputs) as process:  # noqa: S603
             return _seconds_until_end(process, lambda: [psutil.Process(process.pid)])
 

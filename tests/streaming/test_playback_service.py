@@ -81,6 +81,7 @@ async def test_a_playback_says_all_that_a_player_needs(shelf, listener):
     assert {manifest.codec: manifest.uri for manifest in playback.manifests} == {
         Playback.AAC: f"{folder}/aac.m3u8",
         Playback.OPUS: f"{folder}/opus.m3u8",
+        Playback.FLAC: f"{folder}/flac.m3u8",
     }
     assert playback.waveform_uri == f"{folder}/waveform.json"
     assert playback.duration.ToMilliseconds() == 12_500
@@ -90,6 +91,7 @@ async def test_a_playback_says_all_that_a_player_needs(shelf, listener):
         (128_000, f"{folder}/aac-128.m3u8"),
         (48_000, f"{folder}/opus-48.m3u8"),
         (160_000, f"{folder}/opus-160.m3u8"),
+        (912_000, f"{folder}/flac-lossless.m3u8"),
     ]
 
 

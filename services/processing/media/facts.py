@@ -26,7 +26,7 @@ class Limits:
     max_seconds: int = 7200
     max_channels: int = 8
     max_sample_rate_hz: int = 192_000
-    max_renditions_bytes: int = 2 << 30
+    max_renditions_bytes: int = 4 << 30
     memory_bytes: int = 512 << 20
     probe_seconds: int = 20
     slowest_encode: float = 1.0
@@ -75,7 +75,8 @@ class Source:
 class Rendition:
     """One encoding. Samples are per channel; priming and padding surround the `samples` that play.
 
-    `bitrate_bps` is nominal; average and peak are measured as RFC 8216, section 4.3.4.2, defines them.
+    `bitrate_bps` is nominal, of FLAC the average; average and peak are measured as RFC 8216, section 4.3.4.2, defines
+    them.
     """
 
     codec: Codec

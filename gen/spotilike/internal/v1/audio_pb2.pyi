@@ -42,7 +42,7 @@ class AudioFacts(_message.Message):
         codec: _builtins.str
         """`AAC`, `OPUS` or `FLAC`."""
         bitrate_bps: _builtins.int
-        """Nominal bit rate, in bits a second."""
+        """Nominal bit rate, in bits a second; of FLAC the average."""
         sample_rate_hz: _builtins.int
         """Samples a second."""
         samples: _builtins.int

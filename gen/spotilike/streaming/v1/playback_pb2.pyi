@@ -94,7 +94,7 @@ class Playback(_message.Message):
         codec: Global___Playback.Codec.ValueType
         """The codec."""
         bitrate_bps: _builtins.int
-        """The nominal bit rate, in bits a second."""
+        """The nominal bit rate, in bits a second; of FLAC the average."""
         uri: _builtins.str
         """Path of its media playlist at the edge."""
         sample_rate_hz: _builtins.int
