@@ -80,7 +80,7 @@ def _bare(binary: Path, source: Source, master: Path, folder: Path) -> float:
     rungs = recipe.rungs(lossless=source.lossless)
     with ExitStack() as files:
         stdin = files.enter_context(master.open("rb"))
-        outputs = [files.enter_context((folder / f"{number}").open("wb")).fileno() for number in range(len(rungs) + 1)]
+        outputs = [files.enter_context((folder / f"{number}").open("wb")).fileno() for number in range(len(rungs) + 2)]
         longest, fragment = recipe.limits.max_seconds, recipe.fragment_seconds
         command = [str(binary), *encode_arguments(rungs, source, longest, fragment, outputs)]
         with subprocess.Popen(command, stdin=stdin, stderr=subprocess.DEVNULL, pass_fds=outputs) as process:  # noqa: S603

@@ -38,6 +38,7 @@ PIXELS = ("-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "rawvideo")
 MAX_STREAMS = 16
 MAX_ALLOCATION = 256 << 20
 SHALLOW_BITS = 16
+BLOCK_LOUDNESS = "lavfi.r128.M"
 
 READ_AHEAD = 256 << 10
 HEAD_OF_LOG, TAIL_OF_LOG, LONGEST_LINE = 5 << 10, 10 << 10, 2 << 10
@@ -81,15 +82,18 @@ def probe_arguments(outputs: Sequence[int]) -> list[str]:
 def encode_arguments(
     rungs: Sequence[Rung], source: Source, max_seconds: int, fragment_seconds: int, outputs: Sequence[int]
 ) -> list[str]:
-    """Ask for every rung as fragmented MP4, 16-bit mono PCM after them, and loudness in the log, in one pass."""
+    """Ask for everything in one pass: every rung as fragmented MP4, 16-bit mono PCM, and the loudness of every block.
+
+    PCM and loudness go to the last two outputs; the loudness of the whole stands in the log.
+    """
     arguments = [
         *_input(),
-        *("-t", str(max_seconds), "-i", "fd:", "-filter_complex", _graph(rungs, source)),
+        *("-t", str(max_seconds), "-i", "fd:", "-filter_complex", _graph(rungs, source, outputs[-1])),
     ]
     for number, rung in enumerate(rungs):
         arguments += ["-map", f"[rung{number}]", *_encoder(rung, source), *_fragments(fragment_seconds)]
         arguments.append(f"pipe:{outputs[number]}")
-    return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-1]}"]
+    return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-2]}"]
 
 
 def picture_arguments(header: Header, outputs: Sequence[int]) -> list[str]:
@@ -133,11 +137,12 @@ def _picture(pad: str, encoder: Sequence[str]) -> list[str]:
     ]
 
 
-def _graph(rungs: Sequence[Rung], source: Source) -> str:
+def _graph(rungs: Sequence[Rung], source: Source, blocks: int) -> str:
     """Build the filters: one stereo signal, resampled once for each rate, metered and mixed to mono.
 
     A mono master sounds from both sides at its own level. rematrix_maxval keeps the downmix of 5.1 from clipping.
     Time is the count of samples, as it is in PCM: a frame which cannot be decoded leaves no hole in one rendition only.
+    The meter looks at the last 400 ms ten times a second, which are the blocks that integrated loudness is made of.
     """
     stereo = "pan=stereo|c0=c0|c1=c0" if source.channels == 1 else "aresample=ochl=stereo:rematrix_maxval=1.0"
     rates = sorted({rung.sample_rate(source.sample_rate_hz) for rung in rungs})
@@ -145,8 +150,9 @@ def _graph(rungs: Sequence[Rung], source: Source) -> str:
     for rate in rates:
         numbers = [number for number, rung in enumerate(rungs) if rung.sample_rate(source.sample_rate_hz) == rate]
         chains.append(f"[rate{rate}]aresample={rate},asplit={len(numbers)}{_pads('rung', numbers)}")
+    printed = f"ametadata=mode=print:key={BLOCK_LOUDNESS}:file=pipe\\\\:{blocks}"
     chains += [
-        "[meter]ebur128=peak=true:framelog=quiet,anullsink",
+        f"[meter]ebur128=peak=true:framelog=quiet:metadata=1,{printed},anullsink",
         "[mono]aformat=sample_fmts=s16:channel_layouts=mono[pcm]",
     ]
     return ";".join(chains)

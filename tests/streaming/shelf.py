@@ -52,6 +52,7 @@ def facts(samples: int, *, silent: bool = False) -> AudioFacts:
         integrated_lufs=-9.5,
         true_peak_dbtp=-0.25,
         waveform="waveform.json",
+        detailed_waveform="waveform-detailed.json",
         manifests=[
             AudioFacts.Manifest(codec="OPUS", playlist="opus.m3u8"),
             AudioFacts.Manifest(codec="AAC", playlist="aac.m3u8"),

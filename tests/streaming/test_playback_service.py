@@ -84,6 +84,7 @@ async def test_a_playback_says_all_that_a_player_needs(shelf, listener):
         Playback.FLAC: f"{folder}/flac.m3u8",
     }
     assert playback.waveform_uri == f"{folder}/waveform.json"
+    assert playback.detailed_waveform_uri == f"{folder}/waveform-detailed.json"
     assert playback.duration.ToMilliseconds() == 12_500
     assert (playback.loudness.integrated_lufs, playback.loudness.true_peak_dbtp) == (-9.5, -0.25)
     assert not playback.loudness.HasField("album_integrated_lufs")

@@ -12,15 +12,18 @@ from services.processing.ffmpeg import Ffmpeg, Run, TooManyErrorsError, encode_a
 from services.processing.media.cmaf import BrokenStreamError, Header, read_fragments, read_header
 from services.processing.media.facts import Source, Stage
 from services.processing.media.ladder import Rung
+from services.processing.media.loudness import Blocks
 from services.processing.media.playlists import Segment
 from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import Reason, TranscodeError
+from services.processing.media.silence import Silence
 from services.processing.media.sink import IMMUTABLE, MEDIA_TYPE, Sink, Writer
 from services.processing.media.verdict import Outcome
 from services.processing.media.waveform import Waveform
 from services.processing.sandbox import Allowance
 
 PCM_CHUNK = 256 << 10
+OTHER_OUTPUTS = 2  # PCM, and the loudness of blocks
 SAMPLE = np.dtype("<i2")
 
 OnProgress = Callable[[Stage, int], None]
@@ -48,6 +51,8 @@ class Encoding:
     on_progress: OnProgress
     tracks: list[Track] = field(init=False)
     waveform: Waveform = field(default_factory=Waveform)
+    silence: Silence = field(default_factory=Silence)
+    blocks: Blocks = field(default_factory=Blocks)
     written_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -58,7 +63,7 @@ class Encoding:
         """Encode to the end. Raises TranscodeError for a run that had to be stopped, and whatever the sink raises."""
         seconds = self.recipe.limits.encode_seconds(self.source.seconds)
         allowance = Allowance(self.recipe.limits.memory_bytes, cpu_seconds=2 * seconds)
-        async with ffmpeg.run(self._arguments, master, len(self.tracks) + 1, allowance) as run:
+        async with ffmpeg.run(self._arguments, master, len(self.tracks) + OTHER_OUTPUTS, allowance) as run:
             try:
                 async with asyncio.timeout(seconds) as deadline:
                     await self._read(run)
@@ -80,9 +85,10 @@ class Encoding:
 
     async def _read(self, run: Run) -> None:
         """Read all pipes at once; the first failure ends the others."""
-        *media, pcm = run.outputs
+        *media, pcm, blocks = run.outputs
         readings = [self._read_track(track, reader) for track, reader in zip(self.tracks, media, strict=True)]
-        tasks = [asyncio.create_task(reading) for reading in (*readings, self._read_pcm(pcm), run.drain_log())]
+        readings += [self._read_pcm(pcm), self._read_blocks(blocks), run.drain_log()]
+        tasks = [asyncio.create_task(reading) for reading in readings]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -114,11 +120,18 @@ class Encoding:
         while chunk := await reader.read(PCM_CHUNK):
             chunk = rest + chunk
             whole = len(chunk) // SAMPLE.itemsize * SAMPLE.itemsize
-            self.waveform.add(np.frombuffer(chunk[:whole], SAMPLE))
+            samples = np.frombuffer(chunk[:whole], SAMPLE)
+            self.waveform.add(samples)
+            self.silence.add(samples)
             rest = chunk[whole:]
             if (percent := self._percent()) > told:
                 told = percent
                 self.on_progress(Stage.ENCODING, percent)
+
+    async def _read_blocks(self, reader: StreamReader) -> None:
+        """Take down how loud every block is."""
+        while text := await reader.read(PCM_CHUNK):
+            self.blocks.add(text)
 
     def _percent(self) -> int:
         """Return the share of the expected length that is done; 100 is only said when all is."""

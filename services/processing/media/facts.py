@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from services.processing.media.ladder import Codec
+from services.processing.media.loudness import Histogram
 
 LOSSLESS = ("pcm_", "flac", "alac")
 
@@ -95,7 +96,10 @@ class Rendition:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was measured and made. Loudness is that of the stereo signal which is played; None is silence."""
+    """Everything that was measured and made. Loudness is that of the stereo signal which is played; None is silence.
+
+    Silence is counted in samples at the source's rate. `waveforms` are file names, the coarse one first.
+    """
 
     samples: int
     sample_rate_hz: int
@@ -104,11 +108,14 @@ class Facts:
     integrated_lufs: float | None
     range_lu: float | None
     true_peak_dbtp: float | None
+    loudness_blocks: Histogram
+    head_silence_samples: int
+    tail_silence_samples: int
     source_codec: str
     source_container: str
     source_bit_depth: int | None
     tags: Tags
-    waveform: str
+    waveforms: tuple[str, ...]
     manifests: dict[Codec, str]
     renditions: tuple[Rendition, ...]
 

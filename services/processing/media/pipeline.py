@@ -58,7 +58,7 @@ def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
     """Put together what was measured. Raises TranscodeError when a rendition does not hold the whole sound."""
     source = encoding.source
     renditions = tuple(_rendition(track, source, outcome) for track in encoding.tracks)
-    measured = loudness.read(outcome.log.facts)
+    measured = loudness.read(outcome.log.facts, encoding.blocks)
     return Facts(
         samples=outcome.samples,
         sample_rate_hz=source.sample_rate_hz,
@@ -71,7 +71,10 @@ def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
         source_container=source.container,
         source_bit_depth=source.bit_depth,
         tags=source.tags,
-        waveform=waveform.NAME,
+        loudness_blocks=encoding.blocks.histogram(),
+        head_silence_samples=encoding.silence.head,
+        tail_silence_samples=encoding.silence.tail,
+        waveforms=tuple(waveform.SIZES),
         manifests={codec: codec.playlist for codec in Codec if any(each.codec is codec for each in renditions)},
         renditions=renditions,
     )
@@ -104,8 +107,9 @@ def _rendition(track: Track, source: Source, outcome: Outcome) -> Rendition:
 async def _publish(encoding: Encoding, facts: Facts) -> None:
     """Make the files appear, each only after everything it points to."""
     await asyncio.gather(*(track.writer.close() for track in encoding.tracks if track.writer))
-    picture = encoding.waveform.document(facts.sample_rate_hz)
-    await encoding.sink.put(facts.waveform, picture, JSON_TYPE, IMMUTABLE)
+    for name, most in waveform.SIZES.items():
+        drawing = encoding.waveform.document(facts.sample_rate_hz, most)
+        await encoding.sink.put(name, drawing, JSON_TYPE, IMMUTABLE)
     for track in encoding.tracks:
         if track.header:
             playlist = media_playlist(track.rung.media, len(track.header.data), track.segments)

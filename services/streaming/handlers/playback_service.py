@@ -95,6 +95,8 @@ class PlaybackService(playback_service_pb2_grpc.PlaybackServiceServicer):
             waveform_uri=media.uri(playback, facts.waveform),
             renditions=[_rendition(playback, rendition) for rendition in facts.renditions],
         )
+        if facts.detailed_waveform:
+            shown.detailed_waveform_uri = media.uri(playback, facts.detailed_waveform)
         shown.expire_time.FromDatetime(expires)
         shown.duration.FromNanoseconds(facts.samples * 1_000_000_000 // facts.sample_rate_hz)
         return shown

@@ -12,7 +12,7 @@ from tests.support import audio
 NAMES = ("m.mp3", "m.ogg", "m.opus", "m.flac", "m.wav", "m.aiff", "m.caf", "m.m4a", "m.mka", "m.aac")
 MUTANTS_OF_A_KIND = 10
 LOSSLESS = ("m.flac", "m.wav", "m.aiff", "m.caf")
-FILES_OF_A_TRACK, FILES_OF_FLAC = 11, 3
+FILES_OF_A_TRACK, FILES_OF_FLAC = 12, 3
 
 
 @pytest.mark.parametrize("name", NAMES)
