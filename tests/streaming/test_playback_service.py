@@ -96,16 +96,6 @@ async def test_a_playback_says_all_that_a_player_needs(shelf, listener):
     ]
 
 
-async def test_silence_has_no_loudness(shelf, listener):
-    """A player that would raise it to its level must not find a zero."""
-    playback = await listener.start(await shelf.add(silent=True))
-
-    loudness = playback.loudness
-
-    assert not loudness.HasField("integrated_lufs")
-    assert not loudness.HasField("true_peak_dbtp")
-
-
 async def test_a_track_that_the_caller_may_not_hear_is_not_found(shelf, listener):
     """Hidden and unknown ones look the same."""
     hidden = await shelf.add()

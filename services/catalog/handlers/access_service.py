@@ -38,6 +38,8 @@ class AccessService(catalog_service_pb2_grpc.AccessServiceServicer):
         facts = AudioFacts.FromString(playback.facts)
         for unplayed in ("loudness_blocks", "tags"):
             facts.ClearField(unplayed)
+        if playback.album_lufs is not None:
+            facts.album_integrated_lufs = playback.album_lufs
         return ResolvePlaybackResponse(
             folder=playback.folder,
             facts=facts,

@@ -167,6 +167,8 @@ def _loudness(facts: AudioFacts) -> playback_pb2.Playback.Loudness:
         loudness.integrated_lufs = facts.integrated_lufs
     if facts.HasField("true_peak_dbtp"):
         loudness.true_peak_dbtp = facts.true_peak_dbtp
+    if facts.HasField("album_integrated_lufs"):
+        loudness.album_integrated_lufs = facts.album_integrated_lufs
     return loudness
 
 

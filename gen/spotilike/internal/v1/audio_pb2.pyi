@@ -177,6 +177,7 @@ class AudioFacts(_message.Message):
     TAIL_SILENCE_SAMPLES_FIELD_NUMBER: _builtins.int
     LOUDNESS_BLOCKS_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    ALBUM_INTEGRATED_LUFS_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Exact samples a channel at the source's rate."""
     sample_rate_hz: _builtins.int
@@ -203,6 +204,10 @@ class AudioFacts(_message.Message):
     """Samples before the first one above -60 dBFS, in the mono mix at the source's rate; all of them for silence."""
     tail_silence_samples: _builtins.int
     """Samples after the last one above -60 dBFS; all of them for silence."""
+    album_integrated_lufs: _builtins.float
+    """Integrated loudness of the track's album in LUFS. The catalog adds it when a track is going to be heard; unset until
+    it is known, and for silence.
+    """
     @_builtins.property
     def manifests(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioFacts.Manifest]:
         """The multivariant playlists."""
@@ -239,17 +244,22 @@ class AudioFacts(_message.Message):
         tail_silence_samples: _builtins.int = ...,
         loudness_blocks: Global___AudioFacts.LoudnessBlocks | None = ...,
         tags: Global___AudioFacts.Tags | None = ...,
+        album_integrated_lufs: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "range_lu", b"range_lu", "tags", b"tags", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "range_lu", b"range_lu", "tags", b"tags", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "channels", b"channels", "detailed_waveform", b"detailed_waveform", "head_silence_samples", b"head_silence_samples", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "manifests", b"manifests", "range_lu", b"range_lu", "renditions", b"renditions", "sample_rate_hz", b"sample_rate_hz", "samples", b"samples", "source_bit_depth", b"source_bit_depth", "source_codec", b"source_codec", "source_container", b"source_container", "tags", b"tags", "tail_silence_samples", b"tail_silence_samples", "true_peak_dbtp", b"true_peak_dbtp", "waveform", b"waveform"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "channels", b"channels", "detailed_waveform", b"detailed_waveform", "head_silence_samples", b"head_silence_samples", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "manifests", b"manifests", "range_lu", b"range_lu", "renditions", b"renditions", "sample_rate_hz", b"sample_rate_hz", "samples", b"samples", "source_bit_depth", b"source_bit_depth", "source_codec", b"source_codec", "source_container", b"source_container", "tags", b"tags", "tail_silence_samples", b"tail_silence_samples", "true_peak_dbtp", b"true_peak_dbtp", "waveform", b"waveform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__album_integrated_lufs: _TypeAlias = _typing.Literal["album_integrated_lufs"]  # noqa: Y015
+    _WhichOneofArgType__album_integrated_lufs: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs"]  # noqa: Y015
     _WhichOneofReturnType__integrated_lufs: _TypeAlias = _typing.Literal["integrated_lufs"]  # noqa: Y015
     _WhichOneofArgType__integrated_lufs: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs"]  # noqa: Y015
     _WhichOneofReturnType__range_lu: _TypeAlias = _typing.Literal["range_lu"]  # noqa: Y015
     _WhichOneofArgType__range_lu: _TypeAlias = _typing.Literal["_range_lu", b"_range_lu"]  # noqa: Y015
     _WhichOneofReturnType__true_peak_dbtp: _TypeAlias = _typing.Literal["true_peak_dbtp"]  # noqa: Y015
     _WhichOneofArgType__true_peak_dbtp: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__album_integrated_lufs) -> _WhichOneofReturnType__album_integrated_lufs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__integrated_lufs) -> _WhichOneofReturnType__integrated_lufs | None: ...
     @_typing.overload
