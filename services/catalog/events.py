@@ -5,6 +5,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
+from services.catalog import loudness
 from services.catalog.domain import Failure, duration_seconds
 from services.catalog.domain.artworks import Artwork, Collection, Target
 from services.catalog.domain.uploads import Outcome, Upload
@@ -95,6 +96,7 @@ class Outcomes:
         """Switch to the new renditions, or retire them when a newer master is played or the track is gone."""
         track_id, job = UUID(fact.track), UUID(fact.job)
         async with self._store.begin() as tx:
+            album_id = await tx.albums.lock_of(track_id)
             before = await tx.tracks.lock_master(track_id)
             if await tx.uploads.outcome(job) is Outcome.COMPLETED:
                 return
@@ -103,8 +105,10 @@ class Outcomes:
             facts = fact.facts.SerializeToString()
             if not await tx.tracks.publish(track_id, fact.generation, fact.folder, duration, facts):
                 await retire(tx, track_id, fact.folder)
-            elif before.folder:
+                return
+            if before.folder:
                 await retire(tx, track_id, before.folder)
+            await loudness.measure(tx, album_id)
 
     async def failed(self, _: Event, fact: JobFailed) -> None:
         """Tell the artist why the newest master could not be used; what was playable stays so."""

@@ -151,11 +151,24 @@ def audio_facts(facts: Facts) -> AudioFacts:
         integrated_lufs=facts.integrated_lufs,
         range_lu=facts.range_lu,
         true_peak_dbtp=facts.true_peak_dbtp,
-        waveform=facts.waveform,
+        waveform=facts.waveforms[0],
+        detailed_waveform=facts.waveforms[1],
         manifests=[AudioFacts.Manifest(codec=codec, playlist=name) for codec, name in facts.manifests.items()],
         renditions=renditions,
         source_codec=facts.source_codec,
         source_container=facts.source_container,
+        source_bit_depth=facts.source_bit_depth or 0,
+        head_silence_samples=facts.head_silence_samples,
+        tail_silence_samples=facts.tail_silence_samples,
+        loudness_blocks=AudioFacts.LoudnessBlocks(
+            lowest_tenths=facts.loudness_blocks.lowest_tenths, counts=facts.loudness_blocks.counts
+        ),
+        tags=AudioFacts.Tags(
+            title=facts.tags.title,
+            artist=facts.tags.artist,
+            album=facts.tags.album,
+            track_number=facts.tags.track_number,
+        ),
     )
 
 

@@ -1,8 +1,16 @@
 """Settings of the processing service and of its workers; the only reader of their environment."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from services.common.settings import DatabaseSettings, NatsSettings, ServiceSettings, StorageSettings
+from services.processing.media.ladder import LADDER, Rung, ladder
+
+Ladder = Annotated[tuple[Rung, ...], NoDecode, BeforeValidator(ladder)]
+"""Renditions, written as words between commas."""
 
 
 class Settings(ServiceSettings, NatsSettings, StorageSettings):
@@ -32,6 +40,10 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """Where masters are kept while they are read; the system's temporary folder when unset."""
     ffmpeg: Path | None = None
     """Another FFmpeg than the bundled one."""
+    renditions: Ladder = Field(default=LADDER, validate_default=False)
+    """What is made of a master: `aac-KILOBITS`, `opus-KILOBITS` and, of lossless masters, `flac-lossless`."""
+    segment_seconds: Annotated[int, Field(ge=1, le=10)] = 4
+    """Length of a segment of a rendition, in seconds."""
     longest_master_seconds: int = 7200
     """Music in a master, at most."""
     encoder_memory_bytes: int = 512 << 20

@@ -6,6 +6,7 @@ from services.common.pages import PageRequest
 from services.processing.domain import Job, Status, job_not_found
 from services.processing.permissions import UPLOAD, Permissions
 from services.processing.store import Store
+from spotilike.internal.v1.audio_pb2 import AudioFacts
 from spotilike.processing.v1 import job_pb2, job_service_pb2_grpc
 from spotilike.processing.v1.job_service_pb2 import GetJobRequest, ListJobsRequest, ListJobsResponse
 
@@ -58,4 +59,9 @@ def _shown(job: Job, *, to_admin: bool) -> job_pb2.Job:
     )
     shown.create_time.FromDatetime(job.created_at)
     shown.update_time.FromDatetime(job.updated_at)
+    if job.facts:
+        tags = AudioFacts.FromString(job.facts).tags
+        shown.suggested.MergeFrom(
+            job_pb2.Job.Tags(title=tags.title, artist=tags.artist, album=tags.album, track_number=tags.track_number)
+        )
     return shown
