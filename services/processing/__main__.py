@@ -10,23 +10,24 @@ from services.common.settings import load
 from services.common.storage import Storage
 from services.processing.events import exchange
 from services.processing.handlers.job_service import JobService
+from services.processing.masters import Masters
 from services.processing.permissions import Permissions
 from services.processing.settings import Settings
 from services.processing.store import Store
 from services.processing.sweeper import Graces, Sweeper
-from services.processing.tables import ended_sessions, outbox
+from services.processing.tables import ended_sessions, outbox, request_ids
 
 
 def wire(settings: Settings) -> Service:
     """Put the service together; channels belong to the running event loop."""
     database = Database(settings)
-    store = Store(database)
+    store, storage = Store(database), Storage(settings)
     keys = RemoteKeys(channel(settings.user_internal, settings.tls_dir))
     ended = EndedSessions(database, ended_sessions)
     permissions = Permissions(channel(settings.catalog_internal, settings.tls_dir))
     sweeper = Sweeper(
         store,
-        Storage(settings),
+        storage,
         settings.audio_bucket,
         Graces(
             abandoned=settings.abandoned_grace_seconds,
@@ -37,7 +38,7 @@ def wire(settings: Settings) -> Service:
     return Service(
         settings=settings,
         verifier=TokenVerifier(keys, ended),
-        public=[JobService(store, permissions)],
+        public=[JobService(store, permissions, Masters(storage))],
         internal=[],
         ready=database.ping,
         background=[
@@ -45,7 +46,7 @@ def wire(settings: Settings) -> Service:
             keys.run(),
             ended.run(),
             sweeper.run(settings.sweep_seconds),
-            retention.run(database, [retention.published(outbox), ended.rule()]),
+            retention.run(database, [retention.published(outbox), retention.repeatable(request_ids), ended.rule()]),
         ],
     )
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.common import errors, names
 
 CRASHED = "ENCODER_CRASHED"
+CANCELLED = "CANCELLED"
 ERROR_LOG_LENGTH = 16 << 10
 MESSAGE_LENGTH = 1000
 
@@ -34,6 +35,8 @@ class Outcome(StrEnum):
     """Its worker gave the job back."""
     ABANDONED = "ABANDONED"
     """Its worker fell silent."""
+    CANCELLED = "CANCELLED"
+    """Somebody stopped the job."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,11 @@ class Job(Task):
     folder: str | None
     facts: bytes | None
     """Serialized AudioFacts."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.status is Status.FAILED and self.reason == CANCELLED
 
     def folder_of(self, attempt_id: UUID) -> str:
         """Give each attempt a folder of its own: nobody else ever writes there."""
@@ -194,6 +202,11 @@ def poison() -> Failure:
     return Failure(CRASHED, message, log="The workers which had this file fell silent.")
 
 
+def cancellation() -> Failure:
+    """Describe a job that somebody stopped."""
+    return Failure(CANCELLED, "Processing was cancelled. Try again when you are ready, or upload another master.")
+
+
 def check_folder(folder: str, track_id: UUID) -> None:
     """Raise ValueError unless this is a folder that an attempt at this track may have made.
 
@@ -207,4 +220,23 @@ def job_not_found(name: str) -> errors.NotFound:
     """Refuse because there is no such job, or not yet, or not for this caller."""
     return errors.NotFound(
         "JOB_NOT_FOUND", "There is no such job. Right after an upload, try again.", retry_seconds=1.0, name=name
+    )
+
+
+def job_over(job: Job) -> errors.FailedPrecondition:
+    """Refuse to stop what has ended."""
+    return errors.FailedPrecondition("JOB_OVER", "The job has ended already.", state=job.status)
+
+
+def job_not_failed(job: Job) -> errors.FailedPrecondition:
+    """Refuse to start anew what has not failed."""
+    return errors.FailedPrecondition(
+        "JOB_NOT_FAILED", "Only a job that has failed can be tried again.", state=job.status
+    )
+
+
+def master_missing(job: Job) -> errors.FailedPrecondition:
+    """Refuse to start anew what cannot be read."""
+    return errors.FailedPrecondition(
+        "MASTER_MISSING", "The master is not there any more. Upload it again.", name=names.job(job.id)
     )

@@ -18,7 +18,13 @@ from services.processing.store import Store
 from services.processing.tables import dead_events, outbox
 from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, ArtworkUploaded, FolderRetired, TrackUploaded
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from spotilike.events.v1.user_events_pb2 import SessionsEnded
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
@@ -116,6 +122,13 @@ def outcome(job: Job) -> tuple[str, Event]:
     reason, message = job.reason or "", job.message or ""
     failed = JobFailed(job=job_id, track=track, generation=generation, reason=reason, message=message)
     return "spotilike.processing.job_failed", events.new(resource, failed)
+
+
+def retried(job: Job) -> tuple[str, Event]:
+    """Write down that a job begins anew, with the subject to tell it on."""
+    track = job.master.track_id
+    fact = JobRetried(job=str(job.id), track=str(track), generation=job.master.generation)
+    return "spotilike.processing.job_retried", events.new(names.track(track), fact)
 
 
 def picture_outcome(picture: Picture) -> tuple[str, Event]:

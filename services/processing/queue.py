@@ -43,6 +43,11 @@ class Queue(ABC, Generic[AnyTask, Made]):
         async with self._store.begin() as tx:
             await self._tasks(tx).prolong(lease, self._lease_seconds, stage, percent)
 
+    async def check(self, lease: Lease[AnyTask]) -> None:
+        """Look whether a task is still ours; one that was cancelled is not."""
+        async with self._store.read() as tx:
+            await self._tasks(tx).check(lease)
+
     async def complete(self, lease: Lease[AnyTask], made: Made) -> None:
         """End a task well and tell so."""
         async with self._store.begin() as tx:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.common.db import Database, UnitsOfWork
 from services.common.outbox import Outbox
 from services.common.pages import Page, PageRequest
+from services.common.requests import Requests
 from services.processing.domain import (
     AnyTask,
     Failure,
@@ -26,7 +27,7 @@ from services.processing.domain import (
     Status,
     Task,
 )
-from services.processing.tables import attempts, outbox, pictures, processing_jobs, retired_folders
+from services.processing.tables import attempts, outbox, pictures, processing_jobs, request_ids, retired_folders
 
 MASTER = tuple(Master.__dataclass_fields__)
 TASK = tuple(Task.__dataclass_fields__)
@@ -50,6 +51,7 @@ class Transaction:
         self.attempts = Attempts(connection)
         self.retired_folders = RetiredFolders(connection)
         self.outbox = Outbox(connection, outbox)
+        self.requests = Requests(connection, request_ids)
 
 
 class Tasks(ABC, Generic[AnyTask]):
@@ -100,6 +102,12 @@ class Tasks(ABC, Generic[AnyTask]):
     async def prolong(self, lease: Lease[AnyTask], seconds: float, stage: str, percent: int) -> None:
         """Keep a lease alive and write down how far the work is. Raises LeaseLostError."""
         await self._change({"lease_until": _from_now(seconds), "stage": stage, "percent": percent}, *self._held(lease))
+
+    async def check(self, lease: Lease[AnyTask]) -> None:
+        """Raise LeaseLostError unless the attempt still holds its task."""
+        held = select(self._table.c.id).where(*self._held(lease))
+        if (await self._connection.execute(held)).first() is None:
+            raise LeaseLostError
 
     async def fail(self, lease: Lease[AnyTask], failure: Failure) -> AnyTask:
         """End a task for good. Raises LeaseLostError."""
@@ -170,6 +178,21 @@ class Jobs(Tasks[Job]):
         rows = (await self._connection.execute(statement)).all()
         page = request.page(rows, lambda row: (row.created_at.isoformat(), row.id))
         return Page([self._read(row) for row in page.rows], page.next_token)
+
+    async def lock(self, job_id: UUID) -> Job | None:
+        """Find a job, and let others who lock it wait."""
+        return await self._one(select(processing_jobs).where(processing_jobs.c.id == job_id).with_for_update())
+
+    async def cancel(self, job_id: UUID, failure: Failure) -> Job:
+        """End a job that this transaction has locked, whoever works on it."""
+        values = {"status": Status.FAILED} | _told(failure)
+        return await self._change(values | _NOTHING_LEFT, processing_jobs.c.id == job_id)
+
+    async def restart(self, job_id: UUID) -> Job:
+        """Let a job that this transaction has locked begin anew, as if it had never been tried."""
+        values = {"status": Status.PENDING, "next_try_at": func.now(), "attempt": 0, "attempt_id": None}
+        told = {"worker_deaths": 0, "percent": 0, "reason": None, "message": None, "error_log": None}
+        return await self._change(values | told, processing_jobs.c.id == job_id)
 
     async def complete(self, lease: Lease[Job], facts: bytes) -> Job:
         """End a job well. Raises LeaseLostError."""

@@ -142,5 +142,6 @@ retired_folders = Table(
 Index("ix_retired_folders_garbage", retired_folders.c.retired_at, postgresql_where=text("removed_at IS NULL"))
 
 outbox = tables.outbox(METADATA)
+request_ids = tables.request_ids(METADATA)
 ended_sessions = tables.ended_sessions(METADATA)
 dead_events = tables.dead_events(METADATA)

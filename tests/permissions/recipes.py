@@ -182,6 +182,18 @@ async def of_job(stage: Stage) -> Fields:
     return {"name": await stage.world.shared("job", stage.world.job)}
 
 
+async def cancel_job(stage: Stage) -> Fields:
+    """Name a job that waits."""
+    return {"name": await stage.world.job()}
+
+
+async def retry_job(stage: Stage) -> Fields:
+    """Name a job that has failed."""
+    job = await stage.world.job()
+    await stage.world.cancel(job)
+    return {"name": job}
+
+
 async def start_playback(stage: Stage) -> Fields:
     """Choose a track."""
     return {"track": (await of_track(stage))["name"], "platform": "WEB"}
@@ -336,6 +348,8 @@ RECIPES: dict[str, Recipe] = {
     "GenreService.ListGenres": nothing,
     "JobService.GetJob": of_job,
     "JobService.ListJobs": nothing,
+    "JobService.CancelJob": cancel_job,
+    "JobService.RetryJob": retry_job,
     "KeyService.GetMediaJwks": nothing,
     "PlaybackService.StartPlayback": start_playback,
     "PlaybackService.ReportPlayback": report_playback,

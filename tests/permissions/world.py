@@ -8,7 +8,7 @@ from services.user.domain import MailKind, link_hash, new_token
 from spotilike.catalog.v1.artwork_pb2 import Artwork
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.upload_pb2 import Upload
-from spotilike.processing.v1.job_service_pb2 import GetJobRequest
+from spotilike.processing.v1.job_service_pb2 import CancelJobRequest, GetJobRequest
 from spotilike.processing.v1.job_service_pb2_grpc import JobServiceStub
 from spotilike.streaming.v1.playback_pb2 import Playback
 from spotilike.streaming.v1.playback_service_pb2 import StartPlaybackRequest
@@ -153,6 +153,11 @@ class World:
 
         await until(is_known)
         return completed.job
+
+    async def cancel(self, job: str) -> None:
+        """Cancel a job, as the founder."""
+        jobs = self.services["processing"].public(JobServiceStub)
+        await jobs.CancelJob(CancelJobRequest(name=job), metadata=self.founder.metadata)
 
     async def playback(self) -> Playback:
         """Start to listen, as the owner."""

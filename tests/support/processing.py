@@ -32,7 +32,13 @@ from services.processing.tables import attempts, outbox, processing_jobs
 from services.processing.trades import Pictures, Songs
 from services.processing.worker import AnyTrade, Worker
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from tests.support.databases import Databases
 from tests.support.engines import Engines
 from tests.support.services import RunningService, listeners, run
@@ -40,6 +46,7 @@ from tests.support.services import RunningService, listeners, run
 TOLD: dict[str, type[Message]] = {
     "spotilike.processing.job_completed": JobCompleted,
     "spotilike.processing.job_failed": JobFailed,
+    "spotilike.processing.job_retried": JobRetried,
     "spotilike.processing.artwork_completed": ArtworkCompleted,
     "spotilike.processing.artwork_failed": ArtworkFailed,
 }
