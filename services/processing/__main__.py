@@ -3,12 +3,14 @@
 from services.common import retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
+from services.common.events import Effects
 from services.common.peers import RemoteKeys, channel
 from services.common.server import Service, run
 from services.common.sessions import EndedSessions
 from services.common.settings import load
 from services.common.storage import Storage
-from services.processing.events import exchange
+from services.processing.events import Intake, Nudges, exchange
+from services.processing.handlers.dead_letter_service import DeadLetterService
 from services.processing.handlers.job_service import JobService
 from services.processing.masters import Masters
 from services.processing.permissions import Permissions
@@ -16,6 +18,7 @@ from services.processing.settings import Settings
 from services.processing.store import Store
 from services.processing.sweeper import Graces, Sweeper
 from services.processing.tables import ended_sessions, outbox, request_ids
+from spotilike.events.v1.user_events_pb2 import SessionsEnded
 
 
 def wire(settings: Settings) -> Service:
@@ -24,6 +27,9 @@ def wire(settings: Settings) -> Service:
     store, storage = Store(database), Storage(settings)
     keys = RemoteKeys(channel(settings.user_internal, settings.tls_dir))
     ended = EndedSessions(database, ended_sessions)
+    nudges = Nudges()
+    intake, masters = Intake(store, nudges), Masters(storage)
+    effects = Effects({**intake.effects, SessionsEnded: ended.hear})
     permissions = Permissions(channel(settings.catalog_internal, settings.tls_dir))
     sweeper = Sweeper(
         store,
@@ -38,11 +44,11 @@ def wire(settings: Settings) -> Service:
     return Service(
         settings=settings,
         verifier=TokenVerifier(keys, ended),
-        public=[JobService(store, permissions, Masters(storage))],
+        public=[JobService(store, permissions, masters, nudges), DeadLetterService(store, masters, effects)],
         internal=[],
         ready=database.ping,
         background=[
-            exchange(settings, database, ended),
+            exchange(settings, database, intake, ended, nudges),
             keys.run(),
             ended.run(),
             sweeper.run(settings.sweep_seconds),

@@ -171,6 +171,21 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
+class DeadLetter:
+    """A job or an event that was given up though it may not be at fault; it waits for a person."""
+
+    id: UUID
+    job_id: UUID | None
+    """None for an event."""
+    subject: str | None
+    """Of an event."""
+    payload: bytes | None
+    """The event as it came."""
+    error: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Patience:
     """How often a task is tried and how long it waits in between. Times are in seconds."""
 
@@ -239,4 +254,20 @@ def master_missing(job: Job) -> errors.FailedPrecondition:
     """Refuse to start anew what cannot be read."""
     return errors.FailedPrecondition(
         "MASTER_MISSING", "The master is not there any more. Upload it again.", name=names.job(job.id)
+    )
+
+
+def dead_letter_not_found(letter_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such letter, or not any more."""
+    return errors.NotFound(
+        "DEAD_LETTER_NOT_FOUND", "There is no such dead letter (any more).", name=names.dead_letter(letter_id)
+    )
+
+
+def replay_failed(letter: DeadLetter) -> errors.FailedPrecondition:
+    """Refuse because an event cannot be applied, as before."""
+    return errors.FailedPrecondition(
+        "REPLAY_FAILED",
+        "The event fails as before; the log of the service says why. Replay it when the cause is removed.",
+        name=names.dead_letter(letter.id),
     )

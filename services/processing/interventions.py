@@ -26,6 +26,7 @@ async def retry(tx: Transaction, job_id: UUID) -> None:
     job = await _lock(tx, job_id)
     if job.status is not Status.FAILED:
         raise domain.job_not_failed(job)
+    await tx.dead_letters.remove_job(job_id)
     await tx.outbox.add(*retried(await tx.jobs.restart(job_id)))
 
 

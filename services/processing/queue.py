@@ -62,6 +62,8 @@ class Queue(ABC, Generic[AnyTask, Made]):
         async with self._store.begin() as tx:
             if pause is None:
                 await self._end(tx, lease, failure, Outcome.FAILED)
+                if failure.transient:
+                    await self._bury(tx, lease, failure)
             else:
                 await self._tasks(tx).postpone(lease, pause, failure)
                 await self._ended(tx, lease.attempt_id, Outcome.FAILED)
@@ -92,12 +94,17 @@ class Queue(ABC, Generic[AnyTask, Made]):
     async def _tell(self, tx: Transaction, task: AnyTask) -> None:
         """Tell the other contexts how a task ended."""
 
+    @abstractmethod
+    async def _bury(self, tx: Transaction, lease: Lease[AnyTask], failure: Failure) -> None:
+        """Put a task that ended without being at fault aside for a person."""
+
     async def _take_over(self, tx: Transaction, silent: Lease[AnyTask]) -> AnyTask | None:
         """Fence off the attempt that fell silent; answers the task, or None when it is given up."""
         task = replace(silent.task, worker_deaths=silent.task.worker_deaths + 1)
         log.warning("worker_silent", task=str(task.id), attempt=task.attempt, deaths=task.worker_deaths)
         if self._patience.gives_up(task.attempt, task.worker_deaths):
             await self._end(tx, silent, domain.poison(), Outcome.ABANDONED)
+            await self._bury(tx, silent, domain.poison())
             return None
         await self._ended(tx, silent.attempt_id, Outcome.ABANDONED)
         return task
@@ -133,6 +140,9 @@ class JobQueue(Queue[Job, AudioFacts]):
     async def _tell(self, tx: Transaction, task: Job) -> None:
         await tx.outbox.add(*outcome(task))
 
+    async def _bury(self, tx: Transaction, lease: Lease[Job], failure: Failure) -> None:
+        await tx.dead_letters.add_job(lease.task.id, failure.bounded_log or failure.reason)
+
 
 class PictureQueue(Queue[Picture, str]):
     """The queue of pictures; of what is made only the blur hash is written down."""
@@ -151,3 +161,6 @@ class PictureQueue(Queue[Picture, str]):
 
     async def _tell(self, tx: Transaction, task: Picture) -> None:
         await tx.outbox.add(*picture_outcome(task))
+
+    async def _bury(self, tx: Transaction, lease: Lease[Picture], failure: Failure) -> None:
+        """Leave it: the catalog removes the file as soon as it hears of the end, and nothing is left to try."""

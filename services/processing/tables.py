@@ -141,7 +141,20 @@ retired_folders = Table(
 )
 Index("ix_retired_folders_garbage", retired_folders.c.retired_at, postgresql_where=text("removed_at IS NULL"))
 
+# Jobs and events that were given up though they may not be at fault; a person looks after them.
+dead_letters = Table(
+    "dead_letters",
+    METADATA,
+    Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
+    # One of the two: the job, or the event as it came.
+    Column("job_id", Uuid, unique=True),
+    Column("subject", String(255)),
+    Column("payload", LargeBinary),
+    Column("error", Text, nullable=False),
+    tables.moment("created_at"),
+)
+Index("ix_dead_letters_newest", dead_letters.c.created_at, dead_letters.c.id)
+
 outbox = tables.outbox(METADATA)
 request_ids = tables.request_ids(METADATA)
 ended_sessions = tables.ended_sessions(METADATA)
-dead_events = tables.dead_events(METADATA)

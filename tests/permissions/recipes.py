@@ -194,6 +194,11 @@ async def retry_job(stage: Stage) -> Fields:
     return {"name": job}
 
 
+async def of_dead_letter(stage: Stage) -> Fields:
+    """Name a dead letter."""
+    return {"name": await stage.world.dead_letter()}
+
+
 async def start_playback(stage: Stage) -> Fields:
     """Choose a track."""
     return {"track": (await of_track(stage))["name"], "platform": "WEB"}
@@ -350,6 +355,9 @@ RECIPES: dict[str, Recipe] = {
     "JobService.ListJobs": nothing,
     "JobService.CancelJob": cancel_job,
     "JobService.RetryJob": retry_job,
+    "DeadLetterService.ListDeadLetters": nothing,
+    "DeadLetterService.ReplayDeadLetter": of_dead_letter,
+    "DeadLetterService.DiscardDeadLetter": of_dead_letter,
     "KeyService.GetMediaJwks": nothing,
     "PlaybackService.StartPlayback": start_playback,
     "PlaybackService.ReportPlayback": report_playback,

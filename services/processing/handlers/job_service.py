@@ -7,6 +7,7 @@ from services.common.interceptors import Context
 from services.common.pages import PageRequest
 from services.processing import interventions
 from services.processing.domain import Job, Status, job_not_found
+from services.processing.events import Nudges
 from services.processing.masters import Masters
 from services.processing.permissions import UPLOAD, Permissions
 from services.processing.store import Store, Transaction
@@ -23,11 +24,15 @@ from spotilike.processing.v1.job_service_pb2 import (
 class JobService(job_service_pb2_grpc.JobServiceServicer):
     """Shows jobs to those who may upload for their artist, and obeys them."""
 
-    def __init__(self, store: Store, permissions: Permissions, masters: Masters) -> None:
-        """Read jobs from `store` and their files from `masters`; `permissions` says who may see them."""
+    def __init__(self, store: Store, permissions: Permissions, masters: Masters, nudges: Nudges) -> None:
+        """Read jobs from `store` and their files from `masters`; `permissions` says who may see them.
+
+        `nudges` wake workers for a job that begins anew.
+        """
         self._store = store
         self._permissions = permissions
         self._masters = masters
+        self._nudges = nudges
 
     async def GetJob(self, request: GetJobRequest, context: Context) -> job_pb2.Job:
         """Show a job; to everybody else there is none."""
@@ -63,7 +68,9 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
             if await tx.requests.find(request) is None:
                 await interventions.retry(tx, job.id)
                 await tx.requests.remember(request, job.id)
-            return _shown(await _found(tx, job.id))
+            job = await _found(tx, job.id)
+        await self._nudges.send()
+        return _shown(job)
 
     async def _managed(self, name: str) -> Job:
         """Find a job for whoever may upload for its artist."""

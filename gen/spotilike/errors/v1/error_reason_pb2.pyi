@@ -232,6 +232,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the master is not there any more. Upload it again.
     Example: {"reason": "MASTER_MISSING", "metadata": {"name": "jobs/0198..."}}
     """
+    DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 104
+    """NOT_FOUND: no such dead letter, or it was replayed or discarded.
+    Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"name": "deadLetters/0198..."}}
+    """
+    REPLAY_FAILED: _ErrorReason.ValueType  # 105
+    """FAILED_PRECONDITION: the event fails as before; the service's log says why. The letter stays.
+    Example: {"reason": "REPLAY_FAILED", "metadata": {"name": "deadLetters/0198..."}}
+    """
     PLAYBACK_NOT_FOUND: _ErrorReason.ValueType  # 120
     """NOT_FOUND: no such playback of this user.
     Example: {"reason": "PLAYBACK_NOT_FOUND", "metadata": {"name": "playbacks/0198..."}}
@@ -473,6 +481,14 @@ Example: {"reason": "JOB_NOT_FAILED", "metadata": {"state": "PROCESSING"}}
 MASTER_MISSING: ErrorReason.ValueType  # 103
 """FAILED_PRECONDITION: the master is not there any more. Upload it again.
 Example: {"reason": "MASTER_MISSING", "metadata": {"name": "jobs/0198..."}}
+"""
+DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 104
+"""NOT_FOUND: no such dead letter, or it was replayed or discarded.
+Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"name": "deadLetters/0198..."}}
+"""
+REPLAY_FAILED: ErrorReason.ValueType  # 105
+"""FAILED_PRECONDITION: the event fails as before; the service's log says why. The letter stays.
+Example: {"reason": "REPLAY_FAILED", "metadata": {"name": "deadLetters/0198..."}}
 """
 PLAYBACK_NOT_FOUND: ErrorReason.ValueType  # 120
 """NOT_FOUND: no such playback of this user.
