@@ -10,6 +10,7 @@ from services.common.sessions import EndedSessions
 from services.common.settings import load
 from services.common.storage import Storage
 from services.processing.events import Intake, Nudges, exchange
+from services.processing.feed import Feed
 from services.processing.handlers.dead_letter_service import DeadLetterService
 from services.processing.handlers.job_service import JobService
 from services.processing.masters import Masters
@@ -27,7 +28,7 @@ def wire(settings: Settings) -> Service:
     store, storage = Store(database), Storage(settings)
     keys = RemoteKeys(channel(settings.user_internal, settings.tls_dir))
     ended = EndedSessions(database, ended_sessions)
-    nudges = Nudges()
+    nudges, feed = Nudges(), Feed(store, settings.watch_seconds, settings.heartbeat_seconds)
     intake, masters = Intake(store, nudges), Masters(storage)
     effects = Effects({**intake.effects, SessionsEnded: ended.hear})
     permissions = Permissions(channel(settings.catalog_internal, settings.tls_dir))
@@ -44,13 +45,14 @@ def wire(settings: Settings) -> Service:
     return Service(
         settings=settings,
         verifier=TokenVerifier(keys, ended),
-        public=[JobService(store, permissions, masters, nudges), DeadLetterService(store, masters, effects)],
+        public=[JobService(store, feed, permissions, masters, nudges), DeadLetterService(store, masters, effects)],
         internal=[],
         ready=database.ping,
         background=[
             exchange(settings, database, intake, ended, nudges),
             keys.run(),
             ended.run(),
+            feed.run(),
             sweeper.run(settings.sweep_seconds),
             retention.run(database, [retention.published(outbox), retention.repeatable(request_ids), ended.rule()]),
         ],

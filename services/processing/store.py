@@ -1,7 +1,7 @@
 """Every SQL statement of the processing context. Only the database's clock counts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Generic
 from uuid import UUID
@@ -62,6 +62,12 @@ class Transaction:
         self.dead_letters = DeadLetters(connection)
         self.outbox = Outbox(connection, outbox)
         self.requests = Requests(connection, request_ids)
+        self._connection = connection
+
+    async def now(self) -> datetime:
+        """Read the database's clock."""
+        now: datetime = (await self._connection.execute(select(func.now()))).scalar_one()
+        return now
 
 
 class Tasks(ABC, Generic[AnyTask]):
@@ -188,6 +194,27 @@ class Jobs(Tasks[Job]):
         rows = (await self._connection.execute(statement)).all()
         page = request.page(rows, lambda row: (row.created_at.isoformat(), row.id))
         return Page([self._read(row) for row in page.rows], page.next_token)
+
+    async def changed(
+        self,
+        since: datetime | None,
+        artists: Collection[UUID] | None = None,
+        after: Job | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Job]:
+        """List jobs that have changed since a moment, or without one those that have not ended, in order of change.
+
+        Any artist's when `artists` is None; those behind `after` when it is given.
+        """
+        columns = processing_jobs.c
+        unfinished = columns.status.in_([Status.PENDING, Status.PROCESSING])
+        statement = select(processing_jobs).where(columns.updated_at > since if since else unfinished)
+        if artists is not None:
+            statement = statement.where(columns.artist_id.in_(artists))
+        if after is not None:
+            statement = statement.where(func.row(columns.updated_at, columns.id) > func.row(after.updated_at, after.id))
+        statement = statement.order_by(columns.updated_at, columns.id).limit(limit)
+        return [self._read(row) for row in await self._connection.execute(statement)]
 
     async def lock(self, job_id: UUID) -> Job | None:
         """Find a job, and let others who lock it wait."""

@@ -67,6 +67,7 @@ Index(
     processing_jobs.c.lease_until,
     postgresql_where=processing_jobs.c.status == text("'PROCESSING'"),
 )
+Index("ix_processing_jobs_changed", processing_jobs.c.updated_at, processing_jobs.c.id)
 Index("ix_processing_jobs_newest", processing_jobs.c.created_at, processing_jobs.c.id)
 Index("ix_processing_jobs_track", processing_jobs.c.track_id, processing_jobs.c.created_at, processing_jobs.c.id)
 Index("ix_processing_jobs_artist", processing_jobs.c.artist_id, processing_jobs.c.created_at, processing_jobs.c.id)

@@ -353,6 +353,7 @@ RECIPES: dict[str, Recipe] = {
     "GenreService.ListGenres": nothing,
     "JobService.GetJob": of_job,
     "JobService.ListJobs": nothing,
+    "JobService.WatchJobs": nothing,
     "JobService.CancelJob": cancel_job,
     "JobService.RetryJob": retry_job,
     "DeadLetterService.ListDeadLetters": nothing,

@@ -27,7 +27,7 @@ from services.processing.domain import Job, Lease, Master, Patience, Picture, So
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import Settings, WorkerSettings
-from services.processing.store import Store
+from services.processing.store import Store, Transaction
 from services.processing.tables import attempts, outbox, processing_jobs
 from services.processing.trades import Pictures, Songs
 from services.processing.worker import AnyTrade, Worker
@@ -171,9 +171,13 @@ class Workshop:
 
     async def offer(self, master: Master) -> UUID:
         """Take a job in."""
-        job_id = uuid4()
         async with self.store.begin() as tx:
-            await tx.jobs.add(job_id, master)
+            return await self.offer_in(tx, master)
+
+    async def offer_in(self, tx: Transaction, master: Master) -> UUID:
+        """Take a job in together with others."""
+        job_id = uuid4()
+        await tx.jobs.add(job_id, master)
         return job_id
 
     async def offer_content(self, content: bytes) -> UUID:

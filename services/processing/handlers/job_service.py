@@ -1,5 +1,7 @@
 """Jobs on the wire."""
 
+from collections.abc import AsyncIterator, Collection
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.common import auth, names
@@ -8,6 +10,7 @@ from services.common.pages import PageRequest
 from services.processing import interventions
 from services.processing.domain import Job, Status, job_not_found
 from services.processing.events import Nudges
+from services.processing.feed import Feed
 from services.processing.masters import Masters
 from services.processing.permissions import UPLOAD, Permissions
 from services.processing.store import Store, Transaction
@@ -18,18 +21,24 @@ from spotilike.processing.v1.job_service_pb2 import (
     ListJobsRequest,
     ListJobsResponse,
     RetryJobRequest,
+    WatchJobsRequest,
+    WatchJobsResponse,
 )
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class JobService(job_service_pb2_grpc.JobServiceServicer):
     """Shows jobs to those who may upload for their artist, and obeys them."""
 
-    def __init__(self, store: Store, permissions: Permissions, masters: Masters, nudges: Nudges) -> None:
-        """Read jobs from `store` and their files from `masters`; `permissions` says who may see them.
+    def __init__(self, store: Store, feed: Feed, permissions: Permissions, masters: Masters, nudges: Nudges) -> None:
+        """Read jobs from `store`, changes from `feed` and files from `masters`; `permissions` says who may see them.
 
         `nudges` wake workers for a job that begins anew.
         """
         self._store = store
+        self._feed = feed
         self._permissions = permissions
         self._masters = masters
         self._nudges = nudges
@@ -40,14 +49,20 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
 
     async def ListJobs(self, request: ListJobsRequest, context: Context) -> ListJobsResponse:
         """List the jobs that the caller may see."""
-        caller = auth.call()
         page = PageRequest(request)
-        artists = None if caller.is_admin else await self._permissions.uploads_for(caller.user_id)
+        artists = await self._visible()
         track = names.parse(request.track) if request.track else None
         status = Status(job_pb2.Job.State.Name(request.state)) if request.state else None
         async with self._store.read() as tx:
             jobs = await tx.jobs.list(artists, track, status, page)
         return ListJobsResponse(jobs=[_shown(job) for job in jobs.rows], next_page_token=jobs.next_token)
+
+    async def WatchJobs(self, request: WatchJobsRequest, context: Context) -> AsyncIterator[WatchJobsResponse]:
+        """Tell what happens to the jobs that the caller may see."""
+        since = EPOCH + request.sequence * MICROSECOND if request.sequence else None
+        async for changes in self._feed.follow(since, self._visible):
+            sequence = (changes.until - EPOCH) // MICROSECOND if changes.until else 0
+            yield WatchJobsResponse(jobs=[_shown(job) for job in changes.jobs], sequence=sequence)
 
     async def CancelJob(self, request: CancelJobRequest, context: Context) -> job_pb2.Job:
         """Stop a job."""
@@ -71,6 +86,11 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
             job = await _found(tx, job.id)
         await self._nudges.send()
         return _shown(job)
+
+    async def _visible(self) -> Collection[UUID] | None:
+        """List the artists whose jobs the caller may see; None stands for all of them."""
+        caller = auth.call()
+        return None if caller.is_admin else await self._permissions.uploads_for(caller.user_id)
 
     async def _managed(self, name: str) -> Job:
         """Find a job for whoever may upload for its artist."""

@@ -46,6 +46,11 @@ class JobServiceStub:
                 request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.WatchJobs = channel.unary_stream(
+                '/spotilike.processing.v1.JobService/WatchJobs',
+                request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsRequest.SerializeToString,
+                response_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsResponse.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/spotilike.processing.v1.JobService/CancelJob',
                 request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
@@ -75,6 +80,21 @@ class JobServiceServicer:
         """Lists the jobs of the artists for which the caller has UPLOAD (an administrator: of all), the newest first.
         Requires: user.
         Errors: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchJobs(self, request, context):
+        """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+        happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+        `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+        empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+        last, and a job may be told twice.
+        The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+        platform is given up: call again with the last `sequence`.
+        Requires: user.
+        Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +131,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsRequest.FromString,
                     response_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'WatchJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJobs,
+                    request_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsRequest.FromString,
+                    response_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -178,6 +203,33 @@ class JobService:
             '/spotilike.processing.v1.JobService/ListJobs',
             spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
             spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spotilike.processing.v1.JobService/WatchJobs',
+            spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsRequest.SerializeToString,
+            spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

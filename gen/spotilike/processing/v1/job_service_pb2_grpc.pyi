@@ -44,6 +44,17 @@ class JobServiceStub:
     Requires: user.
     Errors: PAGE_TOKEN_INVALID.
     """
+    WatchJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]
+    """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+    happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+    `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+    empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+    last, and a job may be told twice.
+    The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+    platform is given up: call again with the last `sequence`.
+    Requires: user.
+    Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
+    """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_pb2.Job]
     """Stops a job that has not ended: one that waits at once, one that a worker has within a second. It is FAILED with the
     reason CANCELLED then, and what was playable before stays so. A cancelled job is answered as it is.
@@ -70,6 +81,17 @@ class JobServiceAsyncStub(JobServiceStub):
     """Lists the jobs of the artists for which the caller has UPLOAD (an administrator: of all), the newest first.
     Requires: user.
     Errors: PAGE_TOKEN_INVALID.
+    """
+    WatchJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
+    """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+    happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+    `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+    empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+    last, and a job may be told twice.
+    The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+    platform is given up: call again with the last `sequence`.
+    Requires: user.
+    Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Stops a job that has not ended: one that waits at once, one that a worker has within a second. It is FAILED with the
@@ -106,6 +128,23 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the jobs of the artists for which the caller has UPLOAD (an administrator: of all), the newest first.
         Requires: user.
         Errors: PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchJobs(
+        self,
+        request: _job_service_pb2.WatchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobsResponse]]:
+        """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+        happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+        `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+        empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+        last, and a job may be told twice.
+        The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+        platform is given up: call again with the last `sequence`.
+        Requires: user.
+        Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
