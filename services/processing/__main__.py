@@ -1,5 +1,7 @@
 """Runs the processing service: `python -m services.processing`."""
 
+from datetime import timedelta
+
 from services.common import retention
 from services.common.auth import TokenVerifier
 from services.common.db import Database
@@ -18,8 +20,11 @@ from services.processing.permissions import Permissions
 from services.processing.settings import Settings
 from services.processing.store import Store
 from services.processing.sweeper import Graces, Sweeper
-from services.processing.tables import ended_sessions, outbox, request_ids
+from services.processing.tables import ended_sessions, outbox, request_ids, turns
 from spotilike.events.v1.user_events_pb2 import SessionsEnded
+
+LONGEST_TURN = timedelta(days=1)
+"""Longer than a job waits: whoever was served before that waits since the job's own time."""
 
 
 def wire(settings: Settings) -> Service:
@@ -54,7 +59,15 @@ def wire(settings: Settings) -> Service:
             ended.run(),
             feed.run(),
             sweeper.run(settings.sweep_seconds),
-            retention.run(database, [retention.published(outbox), retention.repeatable(request_ids), ended.rule()]),
+            retention.run(
+                database,
+                [
+                    retention.published(outbox),
+                    retention.repeatable(request_ids),
+                    retention.Rule(turns.c.taken_at, LONGEST_TURN),
+                    ended.rule(),
+                ],
+            ),
         ],
     )
 

@@ -13,6 +13,11 @@ from services.common import errors, names
 CRASHED = "ENCODER_CRASHED"
 CANCELLED = "CANCELLED"
 ERROR_LOG_LENGTH = 16 << 10
+HANDICAP_BYTES = 1 << 20
+"""A job stands a second further back in the line for each of these in its master, so that short ones need not wait for
+long ones."""
+LONGEST_HANDICAP_SECONDS = 60
+"""However long a master is, whoever came so much later stands behind it."""
 MESSAGE_LENGTH = 1000
 
 

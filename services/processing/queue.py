@@ -31,7 +31,7 @@ class Queue(ABC, Generic[AnyTask, Made]):
         self._lease_seconds = lease_seconds
 
     async def take(self) -> Lease[AnyTask] | None:
-        """Take over a task whose worker fell silent, or else take the one that has waited longest."""
+        """Take over a task whose worker fell silent, or else take the one that is next in the line."""
         async with self._store.begin() as tx:
             tasks = self._tasks(tx)
             silent = await tasks.find_silent_for_update()
@@ -130,6 +130,7 @@ class JobQueue(Queue[Job, AudioFacts]):
 
     async def _started(self, tx: Transaction, lease: Lease[Job]) -> None:
         await tx.attempts.start(lease, self._worker_pod)
+        await tx.jobs.take_turn(lease.task.master.artist_id)
 
     async def _ended(self, tx: Transaction, attempt_id: UUID, outcome: Outcome) -> None:
         await tx.attempts.end(attempt_id, outcome)

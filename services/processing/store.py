@@ -15,6 +15,8 @@ from services.common.outbox import Outbox
 from services.common.pages import Page, PageRequest
 from services.common.requests import Requests
 from services.processing.domain import (
+    HANDICAP_BYTES,
+    LONGEST_HANDICAP_SECONDS,
     AnyTask,
     DeadLetter,
     Failure,
@@ -36,6 +38,7 @@ from services.processing.tables import (
     processing_jobs,
     request_ids,
     retired_folders,
+    turns,
 )
 
 MASTER = tuple(Master.__dataclass_fields__)
@@ -97,9 +100,7 @@ class Tasks(ABC, Generic[AnyTask]):
 
     async def find_due_for_update(self) -> AnyTask | None:
         """Find and lock the task that has waited longest, unless another transaction has it."""
-        columns = self._table.c
-        due = (columns.status == Status.PENDING, columns.next_try_at <= func.now())
-        return await self._one(self._first_free(columns.next_try_at).where(*due))
+        return await self._one(self._first_free(self._table.c.next_try_at).where(*self._due()))
 
     async def lease(self, task: Task, attempt_id: UUID, worker_pod: str, seconds: float) -> AnyTask:
         """Give a task that this transaction has locked to a new attempt; its counter rises before the work."""
@@ -159,6 +160,10 @@ class Tasks(ABC, Generic[AnyTask]):
         row = (await self._connection.execute(statement)).one_or_none()
         return self._read(row) if row else None
 
+    def _due(self) -> tuple[ColumnElement[bool], ...]:
+        """Match the tasks that wait for a worker and whose time has come."""
+        return (self._table.c.status == Status.PENDING, self._table.c.next_try_at <= func.now())
+
     def _first_free(self, order: Column[datetime]) -> Select[Any]:
         return select(self._table).order_by(order).limit(1).with_for_update(skip_locked=True)
 
@@ -175,6 +180,31 @@ class Jobs(Tasks[Job]):
     async def add(self, job_id: UUID, master: Master) -> bool:
         """Take a job in; answers whether it was new."""
         return await self._add(id=job_id, **vars(master))
+
+    async def find_due_for_update(self) -> Job | None:
+        """Find and lock the job that is next in the line, unless another transaction has it.
+
+        Artists take turns: a job waits since its time has come, or since its artist was last served. Short jobs may
+        overtake long ones that have not waited much longer.
+        """
+        columns = processing_jobs.c
+        waits_since = func.greatest(turns.c.taken_at, columns.next_try_at)
+        handicap = func.least(LONGEST_HANDICAP_SECONDS, columns.size_bytes / HANDICAP_BYTES)
+        line = (
+            select(processing_jobs)
+            .select_from(processing_jobs.outerjoin(turns, turns.c.artist_id == columns.artist_id))
+            .where(*self._due())
+            .order_by(waits_since + func.make_interval(0, 0, 0, 0, 0, 0, handicap), columns.next_try_at)
+            .limit(1)
+            .with_for_update(of=processing_jobs, skip_locked=True)
+        )
+        return await self._one(line)
+
+    async def take_turn(self, artist_id: UUID) -> None:
+        """Note that an artist was served."""
+        taken = insert(turns).values(artist_id=artist_id)
+        now = {"taken_at": func.now()}
+        await self._connection.execute(taken.on_conflict_do_update(index_elements=[turns.c.artist_id], set_=now))
 
     async def list(
         self, artists: Collection[UUID] | None, track: UUID | None, status: Status | None, request: PageRequest

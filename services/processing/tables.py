@@ -72,6 +72,15 @@ Index("ix_processing_jobs_newest", processing_jobs.c.created_at, processing_jobs
 Index("ix_processing_jobs_track", processing_jobs.c.track_id, processing_jobs.c.created_at, processing_jobs.c.id)
 Index("ix_processing_jobs_artist", processing_jobs.c.artist_id, processing_jobs.c.created_at, processing_jobs.c.id)
 
+# All of it added: when a job of each artist was last taken. Since then their other jobs wait, however old they are.
+turns = Table(
+    "turns",
+    METADATA,
+    Column("artist_id", Uuid, primary_key=True),
+    tables.moment("taken_at"),
+)
+Index("ix_turns_taken_at", turns.c.taken_at)
+
 # All of it added: pictures and the making of their sizes. The id is that of the artwork and names the folder of images.
 pictures = Table(
     "pictures",
