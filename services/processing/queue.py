@@ -11,7 +11,8 @@ import structlog
 from services.processing import domain
 from services.processing.domain import AnyTask, Failure, Job, Lease, Outcome, Patience, Picture
 from services.processing.events import outcome, picture_outcome
-from services.processing.store import Store, Tasks, Transaction
+from services.processing.store import Store, Transaction
+from services.processing.store.tasks import Tasks
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 Made = TypeVar("Made")
