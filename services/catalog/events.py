@@ -25,7 +25,13 @@ from spotilike.events.v1.catalog_events_pb2 import (
     TrackUploaded,
 )
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from spotilike.events.v1.user_events_pb2 import AvatarStored, SessionsEnded, UserDeleted
 
 CONTEXT = "catalog"
@@ -120,6 +126,16 @@ class Outcomes:
             await tx.uploads.conclude(job, Outcome.FAILED)
             await tx.tracks.fail(track_id, fact.generation, Failure(fact.reason, fact.message))
 
+    async def retried(self, _: Event, fact: JobRetried) -> None:
+        """Wait for the outcome again. Without one the master is told of again, which brings it."""
+        track_id, job = UUID(fact.track), UUID(fact.job)
+        async with self._store.begin() as tx:
+            await tx.tracks.lock_master(track_id)
+            if await tx.uploads.outcome(job) is Outcome.COMPLETED:
+                return
+            await tx.uploads.reopen(job)
+            await tx.tracks.fail(track_id, fact.generation, None)
+
 
 class Pictures:
     """What becomes of pictures in processing, applied to what they show.
@@ -195,6 +211,7 @@ async def exchange(settings: NatsSettings, database: Database, ended: EndedSessi
     of_processing: dict[type[Message], Effect] = {
         JobCompleted: outcomes.completed,
         JobFailed: outcomes.failed,
+        JobRetried: outcomes.retried,
         ArtworkCompleted: pictures.completed,
         ArtworkFailed: pictures.failed,
     }

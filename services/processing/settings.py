@@ -26,6 +26,10 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """How long a retired folder stays, in seconds: longer than a playback that began with it can go on."""
     replaced_grace_seconds: float = 3600
     """How long the images of a replaced picture stay, in seconds: pages that name them are still open."""
+    watch_seconds: float = 0.5
+    """How often a process looks for jobs that have changed while somebody watches them, in seconds."""
+    heartbeat_seconds: float = 15
+    """How often a stream of changes says something at least, in seconds; permissions are looked at again then."""
     sweep_seconds: float = 60
     """How often folders are removed, in seconds."""
 
@@ -54,6 +58,8 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """How long a silent worker keeps its task, in seconds."""
     heartbeat_seconds: float = 2.5
     """How often a worker prolongs its lease, in seconds."""
+    check_seconds: float = 0.5
+    """How often a worker looks whether its task was cancelled, in seconds."""
     poll_seconds: float = 0.5
     """How often an idle worker looks for a task, in seconds; a nudge makes it look at once."""
     tries: int = 5

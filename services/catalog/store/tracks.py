@@ -129,9 +129,10 @@ class Tracks:
         )
         return (await self._connection.execute(statement)).first() is not None
 
-    async def fail(self, track_id: UUID, generation: int, failure: Failure) -> None:
-        """Note that a master could not be used, unless a newer one has arrived."""
-        values = {"failure_reason": failure.reason, "failure_message": failure.message, "updated_at": func.now()}
+    async def fail(self, track_id: UUID, generation: int, failure: Failure | None) -> None:
+        """Note that a master could not be used, or None that it may be after all, unless a newer one has arrived."""
+        reason, message = (failure.reason, failure.message) if failure else (None, None)
+        values = {"failure_reason": reason, "failure_message": message, "updated_at": func.now()}
         newest = (tracks.c.id == track_id, tracks.c.master_generation == generation)
         await self._connection.execute(update(tracks).where(*newest).values(**values))
 

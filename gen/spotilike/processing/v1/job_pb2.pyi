@@ -39,7 +39,7 @@ class Job(_message.Message):
         COMPLETED: Job._State.ValueType  # 3
         """The audio is ready."""
         FAILED: Job._State.ValueType  # 4
-        """The master could not be used; `reason` says why."""
+        """The master could not be used, or the job was cancelled; `reason` says why."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far it is."""
@@ -53,7 +53,7 @@ class Job(_message.Message):
     COMPLETED: Job.State.ValueType  # 3
     """The audio is ready."""
     FAILED: Job.State.ValueType  # 4
-    """The master could not be used; `reason` says why."""
+    """The master could not be used, or the job was cancelled; `reason` says why."""
 
     class _Stage:
         ValueType = _typing.NewType("ValueType", _builtins.int)
