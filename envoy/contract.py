@@ -31,6 +31,8 @@ class Method:
     needs_token: bool
     repeatable: bool
     """Whether carrying it out twice does what once does (`idempotency_level`)."""
+    streams: bool
+    """Whether the answer is a stream."""
     guest_write: bool
     """Whether it changes something for anybody, with or without a token: sign-up, sign-in, reset."""
 
@@ -86,6 +88,7 @@ def _method(context: str, service: str, method: MethodDescriptorProto) -> Method
         http_template=getattr(rule, verb),
         needs_token=needs_token,
         repeatable=level in _REPEATABLE,
+        streams=method.server_streaming,
         guest_write=not needs_token and level != MethodOptions.NO_SIDE_EFFECTS,
     )
 

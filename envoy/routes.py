@@ -14,6 +14,8 @@ _HERE = Path(__file__).parent
 SECONDS = 5
 SLOW_SECONDS = {"/spotilike.catalog.v1.UploadService/CompleteUpload": 30}
 """The store joins the parts of a large master while the call runs."""
+STREAM_SECONDS = 900
+"""As long as an access token lives; then the client asks again. Heartbeats keep a stream from being idle."""
 
 COOKIES = frozenset(
     {
@@ -66,11 +68,13 @@ def service_cluster(context: str, endpoints: Sequence[tuple[str, int]], tls_dir:
 
 
 def _rpc(method: Method) -> dict[str, Any]:
-    seconds = SLOW_SECONDS.get(method.path, SECONDS)
+    seconds = STREAM_SECONDS if method.streams else SLOW_SECONDS.get(method.path, SECONDS)
     values = {
         "path": method.path,
         "context": method.context,
-        "timeout": f"{seconds}s",
+        # That of a stream would count until its end.
+        "timeout": "0s" if method.streams else f"{seconds}s",
+        "longest": f"{seconds}s",
         "deadline": f"{seconds}S",
         "retry_on": f"{_NOT_SENT},{_LOST}" if method.repeatable else _NOT_SENT,
         "token": "required" if method.needs_token else "optional",

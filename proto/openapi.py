@@ -48,6 +48,7 @@ _WELL_KNOWN: dict[str, Schema] = {
     ".google.protobuf.Duration": {"type": "string", "pattern": r"^-?\d+(\.\d+)?s$"},
     ".google.protobuf.FieldMask": {"type": "string"},
 }
+_ONE_A_LINE = "One object a line, until the stream ends."
 _STATUS: Schema = {
     "type": "object",
     "description": "What every error is.",
@@ -127,7 +128,10 @@ class Api:
                 for schema in [self._field(field, request)]
             ],
             "responses": {
-                "200": {"description": "Done.", "content": _json(self._reference(method.output_type))},
+                "200": {
+                    "description": _ONE_A_LINE if method.server_streaming else "Done.",
+                    "content": _json(self._reference(method.output_type)),
+                },
                 "default": {"description": "Refused.", "content": _json(self._reference(".google.rpc.Status"))},
             },
             "security": _security(method),

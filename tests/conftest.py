@@ -22,6 +22,11 @@ _FOLDER = "SPOTILIKE_TEST_RUN_FOLDER"
 _OWNER = "SPOTILIKE_TEST_RUN_OWNER"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run name what does not belong into the tree."""
+    parser.addoption("--music", metavar="FOLDER", help="real music for tests/processing/media/music.py")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Begin a run in the process that started pytest; xdist's workers inherit its environment."""
     if not hasattr(config, "workerinput"):

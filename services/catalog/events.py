@@ -5,6 +5,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
+from services.catalog import loudness
 from services.catalog.domain import Failure, duration_seconds
 from services.catalog.domain.artworks import Artwork, Collection, Target
 from services.catalog.domain.uploads import Outcome, Upload
@@ -24,7 +25,13 @@ from spotilike.events.v1.catalog_events_pb2 import (
     TrackUploaded,
 )
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from spotilike.events.v1.user_events_pb2 import AvatarStored, SessionsEnded, UserDeleted
 
 CONTEXT = "catalog"
@@ -95,6 +102,7 @@ class Outcomes:
         """Switch to the new renditions, or retire them when a newer master is played or the track is gone."""
         track_id, job = UUID(fact.track), UUID(fact.job)
         async with self._store.begin() as tx:
+            album_id = await tx.albums.lock_of(track_id)
             before = await tx.tracks.lock_master(track_id)
             if await tx.uploads.outcome(job) is Outcome.COMPLETED:
                 return
@@ -103,8 +111,10 @@ class Outcomes:
             facts = fact.facts.SerializeToString()
             if not await tx.tracks.publish(track_id, fact.generation, fact.folder, duration, facts):
                 await retire(tx, track_id, fact.folder)
-            elif before.folder:
+                return
+            if before.folder:
                 await retire(tx, track_id, before.folder)
+            await loudness.measure(tx, album_id)
 
     async def failed(self, _: Event, fact: JobFailed) -> None:
         """Tell the artist why the newest master could not be used; what was playable stays so."""
@@ -115,6 +125,16 @@ class Outcomes:
                 return
             await tx.uploads.conclude(job, Outcome.FAILED)
             await tx.tracks.fail(track_id, fact.generation, Failure(fact.reason, fact.message))
+
+    async def retried(self, _: Event, fact: JobRetried) -> None:
+        """Wait for the outcome again. Without one the master is told of again, which brings it."""
+        track_id, job = UUID(fact.track), UUID(fact.job)
+        async with self._store.begin() as tx:
+            await tx.tracks.lock_master(track_id)
+            if await tx.uploads.outcome(job) is Outcome.COMPLETED:
+                return
+            await tx.uploads.reopen(job)
+            await tx.tracks.fail(track_id, fact.generation, None)
 
 
 class Pictures:
@@ -191,6 +211,7 @@ async def exchange(settings: NatsSettings, database: Database, ended: EndedSessi
     of_processing: dict[type[Message], Effect] = {
         JobCompleted: outcomes.completed,
         JobFailed: outcomes.failed,
+        JobRetried: outcomes.retried,
         ArtworkCompleted: pictures.completed,
         ArtworkFailed: pictures.failed,
     }

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -82,6 +83,8 @@ albums = Table(
     Column("artist_id", Uuid, ForeignKey("artists.id"), nullable=False),
     *_life(),
     Column("cover_blur_hash", String(100)),
+    # Added: loudness of all tracks together; unset until it is known.
+    Column("integrated_lufs", Double),
 )
 Index("ix_albums_artist_id", albums.c.artist_id)
 Index("ix_albums_release_date", albums.c.release_date, albums.c.id)

@@ -48,6 +48,11 @@ class Identity:
     kid: str
     """Id of the key that signed it."""
 
+    @property
+    def seconds_left(self) -> float:
+        """How long the token still counts; the difference between two clocks is forgiven as at the first look."""
+        return self.expires_at + CLOCK_SKEW_SECONDS - time.time()
+
 
 class KeySource(Protocol):
     """Where the public keys of access tokens come from."""
@@ -72,11 +77,11 @@ class TokenVerifier:
         if identity is None:
             identity = await self._read(token)
             self._remember(fingerprint, identity)
-        elif _has_ended(identity) or await self._keys.public_key(identity.kid) is None:
+        elif identity.seconds_left <= 0 or await self._keys.public_key(identity.kid) is None:
             del self._known[fingerprint]
-            raise _invalid()
+            raise invalid()
         if identity.session_id in self._ended_sessions:
-            raise _invalid()
+            raise invalid()
         return identity
 
     def _remember(self, fingerprint: bytes, identity: Identity) -> None:
@@ -86,13 +91,13 @@ class TokenVerifier:
 
     async def _read(self, token: str) -> Identity:
         if not COMPACT_FORM.fullmatch(token):
-            raise _invalid()
+            raise invalid()
         try:
             header = jwt.get_unverified_header(token)
             kid = str(header.get("kid", ""))
             key = await self._keys.public_key(kid)
             if key is None or header.get("typ") != TOKEN_TYPE:
-                raise _invalid()
+                raise invalid()
             claims = jwt.decode(
                 token,
                 key,
@@ -103,11 +108,11 @@ class TokenVerifier:
                 options={"require": ["exp", "iat", "iss", "aud", "sub", "sid"]},
             )
             if not 0 < claims["exp"] - claims["iat"] <= LONGEST_LIFE_SECONDS:
-                raise _invalid()
+                raise invalid()
             roles = frozenset(str(role) for role in claims.get("roles", ()))
             return Identity(UUID(claims["sub"]), UUID(claims["sid"]), roles, float(claims["exp"]), kid)
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as damaged:
-            raise _invalid() from damaged
+            raise invalid() from damaged
 
 
 @dataclass
@@ -204,10 +209,6 @@ def missing() -> errors.Unauthenticated:
     return errors.Unauthenticated("TOKEN_MISSING", "Sign in and send the access token in the Authorization header.")
 
 
-def _has_ended(identity: Identity) -> bool:
-    """Forgive the same seconds between two clocks as at the first look."""
-    return identity.expires_at + CLOCK_SKEW_SECONDS <= time.time()
-
-
-def _invalid() -> errors.Unauthenticated:
+def invalid() -> errors.Unauthenticated:
+    """Refuse a token that does not count, or no longer."""
     return errors.Unauthenticated("TOKEN_INVALID", "The access token is not valid any more. Refresh the session.")

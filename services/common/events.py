@@ -7,6 +7,7 @@ effect is idempotent by the business key in its payload. What cannot be read or 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -66,6 +67,20 @@ async def connect(settings: NatsSettings, identity: str) -> Client:
     )
 
 
+class Effects:
+    """What each fact does to a context."""
+
+    def __init__(self, effects: Mapping[type[Message], Effect]) -> None:
+        """Find each effect by the type of its payload."""
+        self._effects = {kind.DESCRIPTOR.full_name: (kind, effect) for kind, effect in effects.items()}
+
+    def of(self, data: bytes) -> Callable[[], Awaitable[None]]:
+        """Read an event; answers what applies it. Raises DecodeError or KeyError for one that cannot be read."""
+        event = Event.FromString(data)
+        kind, effect = self._effects[event.payload.type_url.rsplit("/", 1)[-1]]
+        return partial(effect, event, kind.FromString(event.payload.value))
+
+
 class Listener:
     """Hears the facts of one stream and applies each to the database of its context."""
 
@@ -73,7 +88,7 @@ class Listener:
         """Apply the payloads of `stream`, as the consumer of `context`, by `effects`."""
         self._stream = stream
         self._context = context
-        self._effects = {kind.DESCRIPTOR.full_name: (kind, effect) for kind, effect in effects.items()}
+        self._effects = Effects(effects)
         self._dead = dead
 
     async def run(self, connection: Client, concurrency: int = 4) -> None:
@@ -100,14 +115,12 @@ class Listener:
 
     async def _take(self, message: Msg) -> None:
         try:
-            event = Event.FromString(message.data)
-            kind, effect = self._effects[event.payload.type_url.rsplit("/", 1)[-1]]
-            payload = kind.FromString(event.payload.value)
+            apply = self._effects.of(message.data)
         except (DecodeError, KeyError) as unreadable:
             await self._put_aside(message, unreadable)
             return
         try:
-            await effect(event, payload)
+            await apply()
         except Exception as error:  # noqa: BLE001 (whatever failed, the event comes again or is put aside)
             await self._failed(message, error)
         else:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -152,9 +153,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     def _stream(self, rpc: _Rpc, handler: RpcHandler) -> RpcHandler:
         async def answer(data: bytes, context: RpcContext) -> None:
             async def work(call: auth.Call, request: Message, exchange: Context) -> None:
-                async for message in handler.unary_stream(request, exchange):
-                    _demand_decision(call)
-                    await context.write(message)
+                async with _while_valid(call.identity), aclosing(handler.unary_stream(request, exchange)) as messages:
+                    async for message in messages:
+                        _demand_decision(call)
+                        # Meanwhile the session may have ended, or the key may have been withdrawn.
+                        await self._identity(_headers(rpc.metadata))
+                        await context.write(message)
                 _demand_decision(call)
 
             await self._admit(context, rpc.method.permission.peers or self._peers)
@@ -208,21 +212,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             raise errors.PermissionDenied("PEER_NOT_ALLOWED", "This certificate may not call here.")
 
     async def _identify(self, method: Method, metadata: Mapping[str, str]) -> auth.Call:
-        identity = None
-        authorization = metadata.get("authorization")
-        if authorization is not None and self._verifier is not None:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer":
-                raise auth.missing()
-            identity = await self._verifier.verify(token.strip())
         call = auth.Call(
             method=method,
-            identity=identity,
+            identity=await self._identity(metadata),
             address=metadata.get(CLIENT_ADDRESS_HEADER, "127.0.0.1"),
             device=metadata.get("x-user-agent") or metadata.get("user-agent"),
         )
         call.start()
         return call
+
+    async def _identity(self, metadata: Mapping[str, str]) -> auth.Identity | None:
+        authorization = metadata.get("authorization")
+        if authorization is None or self._verifier is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise auth.missing()
+        return await self._verifier.verify(token.strip())
 
     def _guarded(self, handler: RpcHandler) -> RpcHandler | None:
         """Check the peer of what the contract does not name: health, and reflection in development."""
@@ -255,6 +261,19 @@ def _seconds(rpc: _Rpc, context: RpcContext) -> float:
     """Answer how long a call may take: as long as its limit, and its client's deadline, allow."""
     remaining = context.time_remaining()
     return rpc.limits.seconds if remaining is None else min(rpc.limits.seconds, remaining - ANSWER_MARGIN_SECONDS)
+
+
+@asynccontextmanager
+async def _while_valid(identity: auth.Identity | None) -> AsyncIterator[None]:
+    """Refuse what still runs when its caller's access token expires."""
+    left = identity.seconds_left if identity else None
+    try:
+        async with asyncio.timeout(left) as life:
+            yield
+    except TimeoutError:
+        if life.expired():
+            raise auth.invalid() from None
+        raise
 
 
 def _headers(metadata: Metadata) -> dict[str, str]:

@@ -71,3 +71,8 @@ def session(user_id: UUID, session_id: UUID) -> str:
 def job(job_id: UUID) -> str:
     """Name a job."""
     return f"jobs/{job_id}"
+
+
+def dead_letter(letter_id: UUID) -> str:
+    """Name a dead letter."""
+    return f"deadLetters/{letter_id}"

@@ -50,6 +50,7 @@ CONSUMERS = (
         (
             "spotilike.processing.job_completed",
             "spotilike.processing.job_failed",
+            "spotilike.processing.job_retried",
             "spotilike.processing.artwork_completed",
             "spotilike.processing.artwork_failed",
         ),

@@ -11,7 +11,13 @@ from uuid import UUID
 from services.common import errors, names
 
 CRASHED = "ENCODER_CRASHED"
+CANCELLED = "CANCELLED"
 ERROR_LOG_LENGTH = 16 << 10
+HANDICAP_BYTES = 1 << 20
+"""A job stands a second further back in the line for each of these in its master, so that short ones need not wait for
+long ones."""
+LONGEST_HANDICAP_SECONDS = 60
+"""However long a master is, whoever came so much later stands behind it."""
 MESSAGE_LENGTH = 1000
 
 
@@ -34,6 +40,8 @@ class Outcome(StrEnum):
     """Its worker gave the job back."""
     ABANDONED = "ABANDONED"
     """Its worker fell silent."""
+    CANCELLED = "CANCELLED"
+    """Somebody stopped the job."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,11 @@ class Job(Task):
     folder: str | None
     facts: bytes | None
     """Serialized AudioFacts."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.status is Status.FAILED and self.reason == CANCELLED
 
     def folder_of(self, attempt_id: UUID) -> str:
         """Give each attempt a folder of its own: nobody else ever writes there."""
@@ -163,6 +176,21 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
+class DeadLetter:
+    """A job or an event that was given up though it may not be at fault; it waits for a person."""
+
+    id: UUID
+    job_id: UUID | None
+    """None for an event."""
+    subject: str | None
+    """Of an event."""
+    payload: bytes | None
+    """The event as it came."""
+    error: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Patience:
     """How often a task is tried and how long it waits in between. Times are in seconds."""
 
@@ -194,6 +222,11 @@ def poison() -> Failure:
     return Failure(CRASHED, message, log="The workers which had this file fell silent.")
 
 
+def cancellation() -> Failure:
+    """Describe a job that somebody stopped."""
+    return Failure(CANCELLED, "Processing was cancelled. Try again when you are ready, or upload another master.")
+
+
 def check_folder(folder: str, track_id: UUID) -> None:
     """Raise ValueError unless this is a folder that an attempt at this track may have made.
 
@@ -207,4 +240,39 @@ def job_not_found(name: str) -> errors.NotFound:
     """Refuse because there is no such job, or not yet, or not for this caller."""
     return errors.NotFound(
         "JOB_NOT_FOUND", "There is no such job. Right after an upload, try again.", retry_seconds=1.0, name=name
+    )
+
+
+def job_over(job: Job) -> errors.FailedPrecondition:
+    """Refuse to stop what has ended."""
+    return errors.FailedPrecondition("JOB_OVER", "The job has ended already.", state=job.status)
+
+
+def job_not_failed(job: Job) -> errors.FailedPrecondition:
+    """Refuse to start anew what has not failed."""
+    return errors.FailedPrecondition(
+        "JOB_NOT_FAILED", "Only a job that has failed can be tried again.", state=job.status
+    )
+
+
+def master_missing(job: Job) -> errors.FailedPrecondition:
+    """Refuse to start anew what cannot be read."""
+    return errors.FailedPrecondition(
+        "MASTER_MISSING", "The master is not there any more. Upload it again.", name=names.job(job.id)
+    )
+
+
+def dead_letter_not_found(letter_id: UUID) -> errors.NotFound:
+    """Refuse because there is no such letter, or not any more."""
+    return errors.NotFound(
+        "DEAD_LETTER_NOT_FOUND", "There is no such dead letter (any more).", name=names.dead_letter(letter_id)
+    )
+
+
+def replay_failed(letter: DeadLetter) -> errors.FailedPrecondition:
+    """Refuse because an event cannot be applied, as before."""
+    return errors.FailedPrecondition(
+        "REPLAY_FAILED",
+        "The event fails as before; the log of the service says why. Replay it when the cause is removed.",
+        name=names.dead_letter(letter.id),
     )

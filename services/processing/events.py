@@ -15,10 +15,16 @@ from services.common.settings import NatsSettings
 from services.processing.domain import Job, Master, Picture, Source, Status, check_folder
 from services.processing.media.facts import Facts
 from services.processing.store import Store
-from services.processing.tables import dead_events, outbox
+from services.processing.tables import dead_letters, outbox
 from spotilike.events.v1.catalog_events_pb2 import ArtworkRetired, ArtworkUploaded, FolderRetired, TrackUploaded
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from spotilike.events.v1.user_events_pb2 import SessionsEnded
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
@@ -27,13 +33,35 @@ NUDGE = "nudge.processing"
 """Core NATS subject that wakes idle workers. A nudge that is lost costs one polling interval."""
 
 
+class Nudges:
+    """Wakes idle workers, once there is a connection to do it over."""
+
+    def __init__(self) -> None:
+        self.connection: Client | None = None
+
+    async def send(self) -> None:
+        """Make idle workers look for a task."""
+        if self.connection:
+            await self.connection.publish(NUDGE)
+
+
 class Intake:
     """Queues what was uploaded, and notes what is not played or shown any more."""
 
-    def __init__(self, store: Store, connection: Client) -> None:
-        """Keep tasks in `store` and wake workers over `connection`."""
+    def __init__(self, store: Store, nudges: Nudges) -> None:
+        """Keep tasks in `store` and wake workers with `nudges`."""
         self._store = store
-        self._connection = connection
+        self._nudges = nudges
+
+    @property
+    def effects(self) -> dict[type[Message], Effect]:
+        """What each fact of the catalog does."""
+        return {
+            TrackUploaded: self.upload,
+            FolderRetired: self.retirement,
+            ArtworkUploaded: self.picture,
+            ArtworkRetired: self.picture_retirement,
+        }
 
     async def upload(self, _: Event, uploaded: TrackUploaded) -> None:
         """Take a job in. The catalog that asks again after the job has ended gets the outcome again."""
@@ -44,7 +72,7 @@ class Intake:
             if job and job.is_over:
                 await tx.outbox.add(*outcome(job))
         if added:
-            await self._connection.publish(NUDGE)
+            await self._nudges.send()
 
     async def retirement(self, _: Event, retired: FolderRetired) -> None:
         """Note a folder; it is removed after a grace."""
@@ -63,7 +91,7 @@ class Intake:
             if picture and picture.is_over:
                 await tx.outbox.add(*picture_outcome(picture))
         if added:
-            await self._connection.publish(NUDGE)
+            await self._nudges.send()
 
     async def picture_retirement(self, _: Event, retired: ArtworkRetired) -> None:
         """Note a picture; its images are removed after a grace. Raises LookupError for one that was never taken in."""
@@ -72,18 +100,13 @@ class Intake:
                 raise LookupError(f"There is no picture {retired.artwork}")
 
 
-async def exchange(settings: NatsSettings, database: Database, ended: EndedSessions) -> None:
+async def exchange(
+    settings: NatsSettings, database: Database, intake: Intake, ended: EndedSessions, nudges: Nudges
+) -> None:
     """Hear and tell facts until cancelled."""
-    connection = await events.connect(settings, CONTEXT)
-    intake = Intake(Store(database), connection)
-    effects: dict[type[Message], Effect] = {
-        TrackUploaded: intake.upload,
-        FolderRetired: intake.retirement,
-        ArtworkUploaded: intake.picture,
-        ArtworkRetired: intake.picture_retirement,
-    }
-    dead = DeadEvents(database, dead_events)
-    uploads = Listener("CATALOG", CONTEXT, effects, dead)
+    connection = nudges.connection = await events.connect(settings, CONTEXT)
+    dead = DeadEvents(database, dead_letters)
+    uploads = Listener("CATALOG", CONTEXT, intake.effects, dead)
     sessions = Listener("USER", CONTEXT, {SessionsEnded: ended.hear}, dead)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -116,6 +139,13 @@ def outcome(job: Job) -> tuple[str, Event]:
     reason, message = job.reason or "", job.message or ""
     failed = JobFailed(job=job_id, track=track, generation=generation, reason=reason, message=message)
     return "spotilike.processing.job_failed", events.new(resource, failed)
+
+
+def retried(job: Job) -> tuple[str, Event]:
+    """Write down that a job begins anew, with the subject to tell it on."""
+    track = job.master.track_id
+    fact = JobRetried(job=str(job.id), track=str(track), generation=job.master.generation)
+    return "spotilike.processing.job_retried", events.new(names.track(track), fact)
 
 
 def picture_outcome(picture: Picture) -> tuple[str, Event]:
@@ -151,11 +181,24 @@ def audio_facts(facts: Facts) -> AudioFacts:
         integrated_lufs=facts.integrated_lufs,
         range_lu=facts.range_lu,
         true_peak_dbtp=facts.true_peak_dbtp,
-        waveform=facts.waveform,
+        waveform=facts.waveforms[0],
+        detailed_waveform=facts.waveforms[1],
         manifests=[AudioFacts.Manifest(codec=codec, playlist=name) for codec, name in facts.manifests.items()],
         renditions=renditions,
         source_codec=facts.source_codec,
         source_container=facts.source_container,
+        source_bit_depth=facts.source_bit_depth or 0,
+        head_silence_samples=facts.head_silence_samples,
+        tail_silence_samples=facts.tail_silence_samples,
+        loudness_blocks=AudioFacts.LoudnessBlocks(
+            lowest_tenths=facts.loudness_blocks.lowest_tenths, counts=facts.loudness_blocks.counts
+        ),
+        tags=AudioFacts.Tags(
+            title=facts.tags.title,
+            artist=facts.tags.artist,
+            album=facts.tags.album,
+            track_number=facts.tags.track_number,
+        ),
     )
 
 

@@ -16,7 +16,7 @@ import imageio_ffmpeg
 from services.common.images import ENDINGS, SIZES
 from services.processing.confine import EXIT_NOT_CONFINED
 from services.processing.media.facts import Source
-from services.processing.media.ladder import Rung
+from services.processing.media.ladder import Codec, Rung
 from services.processing.pictures.header import MAX_SIDE, Format, Header
 from services.processing.sandbox import Allowance, Sandbox
 
@@ -37,7 +37,8 @@ PICTURE_ENCODERS = {
 PIXELS = ("-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "rawvideo")
 MAX_STREAMS = 16
 MAX_ALLOCATION = 256 << 20
-FRAGMENT_SECONDS = 4
+SHALLOW_BITS = 16
+BLOCK_LOUDNESS = "lavfi.r128.M"
 
 READ_AHEAD = 256 << 10
 HEAD_OF_LOG, TAIL_OF_LOG, LONGEST_LINE = 5 << 10, 10 << 10, 2 << 10
@@ -78,15 +79,21 @@ def probe_arguments(outputs: Sequence[int]) -> list[str]:
     ]
 
 
-def encode_arguments(rungs: Sequence[Rung], source: Source, max_seconds: int, outputs: Sequence[int]) -> list[str]:
-    """Ask for every rung as fragmented MP4, 16-bit mono PCM after them, and loudness in the log, in one pass."""
+def encode_arguments(
+    rungs: Sequence[Rung], source: Source, max_seconds: int, fragment_seconds: int, outputs: Sequence[int]
+) -> list[str]:
+    """Ask for everything in one pass: every rung as fragmented MP4, 16-bit mono PCM, and the loudness of every block.
+
+    PCM and loudness go to the last two outputs; the loudness of the whole stands in the log.
+    """
     arguments = [
         *_input(),
-        *("-t", str(max_seconds), "-i", "fd:", "-filter_complex", _graph(rungs, source)),
+        *("-t", str(max_seconds), "-i", "fd:", "-filter_complex", _graph(rungs, source, outputs[-1])),
     ]
     for number, rung in enumerate(rungs):
-        arguments += ["-map", f"[rung{number}]", *_rung(rung), f"pipe:{outputs[number]}"]
-    return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-1]}"]
+        arguments += ["-map", f"[rung{number}]", *_encoder(rung, source), *_fragments(fragment_seconds)]
+        arguments.append(f"pipe:{outputs[number]}")
+    return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-2]}"]
 
 
 def picture_arguments(header: Header, outputs: Sequence[int]) -> list[str]:
@@ -130,11 +137,12 @@ def _picture(pad: str, encoder: Sequence[str]) -> list[str]:
     ]
 
 
-def _graph(rungs: Sequence[Rung], source: Source) -> str:
+def _graph(rungs: Sequence[Rung], source: Source, blocks: int) -> str:
     """Build the filters: one stereo signal, resampled once for each rate, metered and mixed to mono.
 
     A mono master sounds from both sides at its own level. rematrix_maxval keeps the downmix of 5.1 from clipping.
     Time is the count of samples, as it is in PCM: a frame which cannot be decoded leaves no hole in one rendition only.
+    The meter looks at the last 400 ms ten times a second, which are the blocks that integrated loudness is made of.
     """
     stereo = "pan=stereo|c0=c0|c1=c0" if source.channels == 1 else "aresample=ochl=stereo:rematrix_maxval=1.0"
     rates = sorted({rung.sample_rate(source.sample_rate_hz) for rung in rungs})
@@ -142,8 +150,9 @@ def _graph(rungs: Sequence[Rung], source: Source) -> str:
     for rate in rates:
         numbers = [number for number, rung in enumerate(rungs) if rung.sample_rate(source.sample_rate_hz) == rate]
         chains.append(f"[rate{rate}]aresample={rate},asplit={len(numbers)}{_pads('rung', numbers)}")
+    printed = f"ametadata=mode=print:key={BLOCK_LOUDNESS}:file=pipe\\\\:{blocks}"
     chains += [
-        "[meter]ebur128=peak=true:framelog=quiet,anullsink",
+        f"[meter]ebur128=peak=true:framelog=quiet:metadata=1,{printed},anullsink",
         "[mono]aformat=sample_fmts=s16:channel_layouts=mono[pcm]",
     ]
     return ";".join(chains)
@@ -153,12 +162,22 @@ def _pads(name: str, numbers: Sequence[int]) -> str:
     return "".join(f"[{name}{number}]" for number in numbers)
 
 
-def _rung(rung: Rung) -> list[str]:
-    """Encode one rung: the same bytes in every run, every packet with its full duration, as gapless joins need."""
+def _encoder(rung: Rung, source: Source) -> list[str]:
+    """Choose the encoder of one rung; lossy packets all get their full duration, as gapless joins need.
+
+    FLAC keeps up to 24 bits, which is as deep as browsers play; what is deeper, or a fraction, is rounded to that.
+    """
+    if rung.codec is Codec.FLAC:
+        depth = ("s32", "-bits_per_raw_sample", "24") if (source.bit_depth or 0) > SHALLOW_BITS else ("s16",)
+        return ["-c:a", rung.encoder, "-sample_fmt", *depth]
+    return ["-c:a", rung.encoder, "-b:a", str(rung.bitrate_bps), "-bsf:a", f"setts=duration={rung.frame}"]
+
+
+def _fragments(seconds: int) -> list[str]:
+    """Write fragmented MP4, the same bytes in every run."""
     return [
-        *("-c:a", rung.encoder, "-b:a", str(rung.bitrate_bps), "-bsf:a", f"setts=duration={rung.frame}"),
         *("-f", "mp4", "-movflags", "+cmaf+delay_moov+default_base_moof+skip_trailer"),
-        *("-frag_duration", str(FRAGMENT_SECONDS * 1_000_000), "-avoid_negative_ts", "disabled"),
+        *("-frag_duration", str(seconds * 1_000_000), "-avoid_negative_ts", "disabled"),
         *("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"),
     ]
 

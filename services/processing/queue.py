@@ -11,7 +11,8 @@ import structlog
 from services.processing import domain
 from services.processing.domain import AnyTask, Failure, Job, Lease, Outcome, Patience, Picture
 from services.processing.events import outcome, picture_outcome
-from services.processing.store import Store, Tasks, Transaction
+from services.processing.store import Store, Transaction
+from services.processing.store.tasks import Tasks
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 Made = TypeVar("Made")
@@ -31,7 +32,7 @@ class Queue(ABC, Generic[AnyTask, Made]):
         self._lease_seconds = lease_seconds
 
     async def take(self) -> Lease[AnyTask] | None:
-        """Take over a task whose worker fell silent, or else take the one that has waited longest."""
+        """Take over a task whose worker fell silent, or else take the one that is next in the line."""
         async with self._store.begin() as tx:
             tasks = self._tasks(tx)
             silent = await tasks.find_silent_for_update()
@@ -42,6 +43,11 @@ class Queue(ABC, Generic[AnyTask, Made]):
         """Keep a lease alive and tell how far the work is."""
         async with self._store.begin() as tx:
             await self._tasks(tx).prolong(lease, self._lease_seconds, stage, percent)
+
+    async def check(self, lease: Lease[AnyTask]) -> None:
+        """Look whether a task is still ours; one that was cancelled is not."""
+        async with self._store.read() as tx:
+            await self._tasks(tx).check(lease)
 
     async def complete(self, lease: Lease[AnyTask], made: Made) -> None:
         """End a task well and tell so."""
@@ -57,6 +63,8 @@ class Queue(ABC, Generic[AnyTask, Made]):
         async with self._store.begin() as tx:
             if pause is None:
                 await self._end(tx, lease, failure, Outcome.FAILED)
+                if failure.transient:
+                    await self._bury(tx, lease, failure)
             else:
                 await self._tasks(tx).postpone(lease, pause, failure)
                 await self._ended(tx, lease.attempt_id, Outcome.FAILED)
@@ -87,12 +95,17 @@ class Queue(ABC, Generic[AnyTask, Made]):
     async def _tell(self, tx: Transaction, task: AnyTask) -> None:
         """Tell the other contexts how a task ended."""
 
+    @abstractmethod
+    async def _bury(self, tx: Transaction, lease: Lease[AnyTask], failure: Failure) -> None:
+        """Put a task that ended without being at fault aside for a person."""
+
     async def _take_over(self, tx: Transaction, silent: Lease[AnyTask]) -> AnyTask | None:
         """Fence off the attempt that fell silent; answers the task, or None when it is given up."""
         task = replace(silent.task, worker_deaths=silent.task.worker_deaths + 1)
         log.warning("worker_silent", task=str(task.id), attempt=task.attempt, deaths=task.worker_deaths)
         if self._patience.gives_up(task.attempt, task.worker_deaths):
             await self._end(tx, silent, domain.poison(), Outcome.ABANDONED)
+            await self._bury(tx, silent, domain.poison())
             return None
         await self._ended(tx, silent.attempt_id, Outcome.ABANDONED)
         return task
@@ -118,6 +131,7 @@ class JobQueue(Queue[Job, AudioFacts]):
 
     async def _started(self, tx: Transaction, lease: Lease[Job]) -> None:
         await tx.attempts.start(lease, self._worker_pod)
+        await tx.jobs.take_turn(lease.task.master.artist_id)
 
     async def _ended(self, tx: Transaction, attempt_id: UUID, outcome: Outcome) -> None:
         await tx.attempts.end(attempt_id, outcome)
@@ -127,6 +141,9 @@ class JobQueue(Queue[Job, AudioFacts]):
 
     async def _tell(self, tx: Transaction, task: Job) -> None:
         await tx.outbox.add(*outcome(task))
+
+    async def _bury(self, tx: Transaction, lease: Lease[Job], failure: Failure) -> None:
+        await tx.dead_letters.add_job(lease.task.id, failure.bounded_log or failure.reason)
 
 
 class PictureQueue(Queue[Picture, str]):
@@ -146,3 +163,6 @@ class PictureQueue(Queue[Picture, str]):
 
     async def _tell(self, tx: Transaction, task: Picture) -> None:
         await tx.outbox.add(*picture_outcome(task))
+
+    async def _bury(self, tx: Transaction, lease: Lease[Picture], failure: Failure) -> None:
+        """Leave it: the catalog removes the file as soon as it hears of the end, and nothing is left to try."""

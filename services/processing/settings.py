@@ -1,8 +1,16 @@
 """Settings of the processing service and of its workers; the only reader of their environment."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from services.common.settings import DatabaseSettings, NatsSettings, ServiceSettings, StorageSettings
+from services.processing.media.ladder import LADDER, Rung, ladder
+
+Ladder = Annotated[tuple[Rung, ...], NoDecode, BeforeValidator(ladder)]
+"""Renditions, written as words between commas."""
 
 
 class Settings(ServiceSettings, NatsSettings, StorageSettings):
@@ -18,6 +26,10 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """How long a retired folder stays, in seconds: longer than a playback that began with it can go on."""
     replaced_grace_seconds: float = 3600
     """How long the images of a replaced picture stay, in seconds: pages that name them are still open."""
+    watch_seconds: float = 0.5
+    """How often a process looks for jobs that have changed while somebody watches them, in seconds."""
+    heartbeat_seconds: float = 15
+    """How often a stream of changes says something at least, in seconds; permissions are looked at again then."""
     sweep_seconds: float = 60
     """How often folders are removed, in seconds."""
 
@@ -32,6 +44,10 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """Where masters are kept while they are read; the system's temporary folder when unset."""
     ffmpeg: Path | None = None
     """Another FFmpeg than the bundled one."""
+    renditions: Ladder = Field(default=LADDER, validate_default=False)
+    """What is made of a master: `aac-KILOBITS`, `opus-KILOBITS` and, of lossless masters, `flac-lossless`."""
+    segment_seconds: Annotated[int, Field(ge=1, le=10)] = 4
+    """Length of a segment of a rendition, in seconds."""
     longest_master_seconds: int = 7200
     """Music in a master, at most."""
     encoder_memory_bytes: int = 512 << 20
@@ -42,6 +58,8 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """How long a silent worker keeps its task, in seconds."""
     heartbeat_seconds: float = 2.5
     """How often a worker prolongs its lease, in seconds."""
+    check_seconds: float = 0.5
+    """How often a worker looks whether its task was cancelled, in seconds."""
     poll_seconds: float = 0.5
     """How often an idle worker looks for a task, in seconds; a nudge makes it look at once."""
     tries: int = 5

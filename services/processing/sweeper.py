@@ -10,7 +10,9 @@ import structlog
 
 from services.common import images
 from services.common.storage import Storage
-from services.processing.store import Attempts, Pictures, RetiredFolders, Store
+from services.processing.store import Store
+from services.processing.store.folders import Attempts, RetiredFolders
+from services.processing.store.pictures import Pictures
 
 BATCH = 100
 

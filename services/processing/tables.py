@@ -67,9 +67,19 @@ Index(
     processing_jobs.c.lease_until,
     postgresql_where=processing_jobs.c.status == text("'PROCESSING'"),
 )
+Index("ix_processing_jobs_changed", processing_jobs.c.updated_at, processing_jobs.c.id)
 Index("ix_processing_jobs_newest", processing_jobs.c.created_at, processing_jobs.c.id)
 Index("ix_processing_jobs_track", processing_jobs.c.track_id, processing_jobs.c.created_at, processing_jobs.c.id)
 Index("ix_processing_jobs_artist", processing_jobs.c.artist_id, processing_jobs.c.created_at, processing_jobs.c.id)
+
+# All of it added: when a job of each artist was last taken. Since then their other jobs wait, however old they are.
+turns = Table(
+    "turns",
+    METADATA,
+    Column("artist_id", Uuid, primary_key=True),
+    tables.moment("taken_at"),
+)
+Index("ix_turns_taken_at", turns.c.taken_at)
 
 # All of it added: pictures and the making of their sizes. The id is that of the artwork and names the folder of images.
 pictures = Table(
@@ -141,6 +151,20 @@ retired_folders = Table(
 )
 Index("ix_retired_folders_garbage", retired_folders.c.retired_at, postgresql_where=text("removed_at IS NULL"))
 
+# Jobs and events that were given up though they may not be at fault; a person looks after them.
+dead_letters = Table(
+    "dead_letters",
+    METADATA,
+    Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
+    # One of the two: the job, or the event as it came.
+    Column("job_id", Uuid, unique=True),
+    Column("subject", String(255)),
+    Column("payload", LargeBinary),
+    Column("error", Text, nullable=False),
+    tables.moment("created_at"),
+)
+Index("ix_dead_letters_newest", dead_letters.c.created_at, dead_letters.c.id)
+
 outbox = tables.outbox(METADATA)
+request_ids = tables.request_ids(METADATA)
 ended_sessions = tables.ended_sessions(METADATA)
-dead_events = tables.dead_events(METADATA)

@@ -13,6 +13,7 @@ from services.processing.events import audio_facts
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Limits, Stage
 from services.processing.media.pipeline import transcode
+from services.processing.media.recipe import Recipe
 from services.processing.object_sink import ObjectSink
 from services.processing.pictures.sizes import make_images, publish
 from services.processing.queue import Queue
@@ -51,7 +52,8 @@ class Songs(Trade[Job, AudioFacts]):
         limits = Limits(
             max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
         )
-        return audio_facts(await transcode(master, sink, self._ffmpeg, limits, report))
+        recipe = Recipe(limits, self._settings.renditions, self._settings.segment_seconds)
+        return audio_facts(await transcode(master, sink, self._ffmpeg, recipe, report))
 
 
 class Pictures(Trade[Picture, str]):

@@ -152,6 +152,7 @@ class Worker:
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._work(trade, lease, progress)),
             asyncio.create_task(self._keep(trade, lease, progress)),
+            asyncio.create_task(self._check(trade, lease)),
             asyncio.create_task(self._leave()),
         ]
         try:
@@ -174,6 +175,12 @@ class Worker:
             await progress.changed(heartbeat - least)
             await _persist(lambda: trade.queue.prolong(lease, progress.stage, progress.percent))
             await asyncio.sleep(least)
+
+    async def _check(self, trade: AnyTrade, lease: Lease[Task]) -> NoReturn:
+        """Notice that the task was taken away before the next heartbeat would: somebody waits for that."""
+        while True:
+            await asyncio.sleep(self._settings.check_seconds)
+            await _persist(lambda: trade.queue.check(lease))
 
     async def _leave(self) -> NoReturn:
         """End when a task that is still running has to be given back."""

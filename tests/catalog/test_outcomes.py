@@ -206,6 +206,32 @@ async def test_a_job_that_is_tried_again_may_still_succeed(song):
     assert (shown.state, shown.HasField("failure")) == (READY, False)
 
 
+async def test_a_job_that_begins_anew_is_waited_for_again(song):
+    """The failure is forgotten, and the master is told of again until there is an outcome."""
+    upload = await song.upload()
+    await song.failed(upload, 1)
+    await song.processing.retried(upload, 1)
+
+    shown = await song.shown()
+    assert (shown.state, shown.HasField("failure")) == (PROCESSING, False)
+    find = "SELECT outcome FROM uploads WHERE id = :id"
+    assert [row.outcome for row in await song.rows(find, id=upload.name.split("/")[1])] == [None]
+
+    await song.completed(upload, 1)
+    await song.processing.retried(upload, 1)
+    assert (await song.shown()).state == READY
+    assert [row.outcome for row in await song.rows(find, id=upload.name.split("/")[1])] == ["COMPLETED"]
+
+
+async def test_an_older_master_that_begins_anew_leaves_the_newest_one_s_failure(song):
+    """It says something else."""
+    first, second = [await song.upload() for _ in range(2)]
+    await song.failed(second, 2)
+    await song.processing.retried(first, 1)
+
+    assert (await song.shown()).failure.reason == "TRUNCATED"
+
+
 async def test_a_removed_track_retires_its_folders(song):
     """The one that was played at once, the one that was still in work when it comes."""
     first, second = [await song.upload() for _ in range(2)]

@@ -1,10 +1,8 @@
-"""An RPC that answers a stream goes through the same hands as every other one.
-
-No contract has one yet: the first will be checked from its first message on.
-"""
+"""An RPC that answers a stream goes through the same hands as every other one."""
 
 import asyncio
-from uuid import uuid4
+import time
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
@@ -28,7 +26,7 @@ PERMISSIONS = {
     FORGETFUL: Permission(kind=Permission.SELF, field="parent"),
 }
 SECRET = "postgresql://catalog_app:hunter2@10.0.0.1/catalog_db"
-SECONDS = 1.0
+SECONDS = 3.0
 PLACES = 2
 
 
@@ -49,6 +47,10 @@ class Streams:
                     raise RuntimeError(SECRET)
                 case "refuse":
                     raise NotFound("GENRE_NOT_FOUND", "There is no such genre.")
+                case "tick":
+                    while True:
+                        yield ListGenresResponse()
+                        await asyncio.sleep(0.02)
                 case "hang":
                     await asyncio.sleep(60)
         finally:
@@ -65,9 +67,12 @@ class OneKey:
         return self.signer.key.public_key()
 
 
-def signed_in():
+def signed_in(**claims):
     """Return the header of somebody who is signed in."""
-    return bearer(OneKey.signer.token(sub=str(uuid4()), sid=str(uuid4())))
+    return bearer(OneKey.signer.token(**{"sub": str(uuid4()), "sid": str(uuid4()), **claims}))
+
+
+ENDED: set[UUID] = set()
 
 
 @pytest.fixture
@@ -76,7 +81,7 @@ async def served(engines):
     streams = Streams()
     methods = {path: Method(path, permission, read_only=True) for path, permission in PERMISSIONS.items()}
     interceptor = CallInterceptor(
-        methods, auth.TokenVerifier(OneKey()), ("edge",), Limits(9, 9), Limits(PLACES, SECONDS)
+        methods, auth.TokenVerifier(OneKey(), ENDED), ("edge",), Limits(9, 9), Limits(PLACES, SECONDS)
     )
     server = grpc.aio.server(interceptors=[interceptor])
     handler = grpc.unary_stream_rpc_method_handler(
@@ -164,6 +169,26 @@ async def test_a_stream_ends_at_its_limit(served, edge):
     """Its client asks again."""
     error = await refusal(watch(edge, page_size=1, page_token="hang"))
     assert error_info(error)[0] == "DEADLINE_EXCEEDED"
+    assert served[0].ended.is_set()
+
+
+async def test_a_stream_ends_when_its_access_token_expires(served, edge):
+    """Between two messages, if need be."""
+    # A token counts in whole seconds: one to two of them are left.
+    end = int(time.time()) + 2
+    soon = signed_in(iat=end - 60, exp=end - auth.CLOCK_SKEW_SECONDS)
+    error = await refusal(watch(edge, SIGNED_IN, soon, page_size=1, page_token="hang"))
+    assert (error.code(), error_info(error)[0]) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+    assert served[0].ended.is_set()
+
+
+async def test_a_stream_ends_when_its_session_has_ended(served, edge):
+    """With the next message, which does not leave any more."""
+    session = uuid4()
+    stream = watch(edge, SIGNED_IN, signed_in(sid=str(session)), page_token="tick")
+    await anext(aiter(stream))
+    ENDED.add(session)
+    assert error_info(await refusal(stream))[0] == "TOKEN_INVALID"
     assert served[0].ended.is_set()
 
 

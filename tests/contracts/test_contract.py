@@ -155,7 +155,7 @@ def words_of(who):
 @pytest.mark.parametrize("rpc", RPCS, ids=str)
 def test_reads_are_marked_as_reads(rpc):
     """Clients and the edge may repeat what is marked so, and nothing else."""
-    reads = rpc.name.startswith(("Get", "List", "Lookup", "Resolve", "Check"))
+    reads = rpc.name.startswith(("Get", "List", "Watch", "Lookup", "Resolve", "Check"))
 
     assert (rpc.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS) is reads
 

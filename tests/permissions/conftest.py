@@ -48,7 +48,7 @@ async def world(
     founder = await sign_up()
     artist = await edge.artist(founder)
     shelf = Shelf(edge, catalog_rows, founder, artist, await edge.album(founder, artist))
-    async with rows_of(databases, "user") as user_rows:
-        made = World(sign_up, edge, mesh.services, user_rows, shelf)
+    async with rows_of(databases, "user") as user_rows, rows_of(databases, "processing") as processing_rows:
+        made = World(sign_up, edge, mesh.services, user_rows, processing_rows, shelf)
         await made.populate()
         yield made

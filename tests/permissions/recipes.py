@@ -182,6 +182,23 @@ async def of_job(stage: Stage) -> Fields:
     return {"name": await stage.world.shared("job", stage.world.job)}
 
 
+async def cancel_job(stage: Stage) -> Fields:
+    """Name a job that waits."""
+    return {"name": await stage.world.job()}
+
+
+async def retry_job(stage: Stage) -> Fields:
+    """Name a job that has failed."""
+    job = await stage.world.job()
+    await stage.world.cancel(job)
+    return {"name": job}
+
+
+async def of_dead_letter(stage: Stage) -> Fields:
+    """Name a dead letter."""
+    return {"name": await stage.world.dead_letter()}
+
+
 async def start_playback(stage: Stage) -> Fields:
     """Choose a track."""
     return {"track": (await of_track(stage))["name"], "platform": "WEB"}
@@ -336,6 +353,12 @@ RECIPES: dict[str, Recipe] = {
     "GenreService.ListGenres": nothing,
     "JobService.GetJob": of_job,
     "JobService.ListJobs": nothing,
+    "JobService.WatchJobs": nothing,
+    "JobService.CancelJob": cancel_job,
+    "JobService.RetryJob": retry_job,
+    "DeadLetterService.ListDeadLetters": nothing,
+    "DeadLetterService.ReplayDeadLetter": of_dead_letter,
+    "DeadLetterService.DiscardDeadLetter": of_dead_letter,
     "KeyService.GetMediaJwks": nothing,
     "PlaybackService.StartPlayback": start_playback,
     "PlaybackService.ReportPlayback": report_playback,

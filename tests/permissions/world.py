@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import uuid4
 
+from services.common import events
 from services.user.domain import MailKind, link_hash, new_token
 from spotilike.catalog.v1.artwork_pb2 import Artwork
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.upload_pb2 import Upload
-from spotilike.processing.v1.job_service_pb2 import GetJobRequest
+from spotilike.events.v1.catalog_events_pb2 import FolderRetired
+from spotilike.processing.v1.job_service_pb2 import CancelJobRequest, GetJobRequest
 from spotilike.processing.v1.job_service_pb2_grpc import JobServiceStub
 from spotilike.streaming.v1.playback_pb2 import Playback
 from spotilike.streaming.v1.playback_service_pb2 import StartPlaybackRequest
@@ -37,6 +40,7 @@ class World:
     services: dict[str, RunningService]
     """The service of each context."""
     user_rows: Rows
+    processing_rows: Rows
     shelf: Shelf
     """The artist, made by somebody who calls nothing here."""
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -153,6 +157,22 @@ class World:
 
         await until(is_known)
         return completed.job
+
+    async def cancel(self, job: str) -> None:
+        """Cancel a job, as the founder."""
+        jobs = self.services["processing"].public(JobServiceStub)
+        await jobs.CancelJob(CancelJobRequest(name=job), metadata=self.founder.metadata)
+
+    async def dead_letter(self) -> str:
+        """Put an event aside that can be applied now."""
+        track = uuid4()
+        event = events.new(f"tracks/{track}", FolderRetired(track=str(track), folder=f"tracks/{track}/{uuid4()}"))
+        [row] = await self.processing_rows(
+            "INSERT INTO dead_letters (subject, payload, error) VALUES (:subject, :event, 'ValueError') RETURNING id",
+            subject="spotilike.catalog.folder_retired",
+            event=event.SerializeToString(),
+        )
+        return f"deadLetters/{row.id}"
 
     async def playback(self) -> Playback:
         """Start to listen, as the owner."""

@@ -11,7 +11,7 @@ from services.common import events
 from services.common.settings import NatsSettings
 from services.processing.domain import Status
 from services.processing.events import NUDGE
-from services.processing.tables import dead_events, outbox, processing_jobs, retired_folders
+from services.processing.tables import dead_letters, outbox, processing_jobs, retired_folders
 from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
 from tests.support.processing import until
 
@@ -142,7 +142,7 @@ async def test_a_retirement_of_more_than_one_folder_is_put_aside(intake, broker)
     track = uuid4()
     wrong = FolderRetired(track=str(track), folder=f"tracks/{track}")
     right = FolderRetired(track=str(track), folder=f"tracks/{track}/{uuid4()}")
-    aside = select(dead_events).where(dead_events.c.error.contains(str(track)))
+    aside = select(dead_letters).where(dead_letters.c.error.contains(str(track)))
     async with asyncio.timeout(20):
         await tell(broker, RETIRED, wrong, right)
 

@@ -1,86 +1,22 @@
 """Jobs, through real clients, with the permissions of the real catalog."""
 
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import grpc
-import psycopg
 import pytest
-from sqlalchemy import update
 
 from services.processing import __main__ as processing_main
 from services.processing.domain import Status
-from services.processing.tables import processing_jobs
 from spotilike.catalog.v1.manager_pb2 import Manager
 from spotilike.catalog.v1.manager_service_pb2 import CreateManagerRequest
 from spotilike.processing.v1.job_pb2 import Job
 from spotilike.processing.v1.job_service_pb2 import GetJobRequest, ListJobsRequest
 from spotilike.processing.v1.job_service_pb2_grpc import JobServiceStub
-from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
-from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.support.catalog import Studio
-from tests.support.processing import processing_settings, until
-from tests.support.services import PASSWORD, bearer, error_info, retry_seconds, run
+from tests.processing.jobs import change, refusal, uploaded
+from tests.support.processing import processing_settings
+from tests.support.services import error_info, run
 
 WORDS = "words of the encoder"
-
-
-@pytest.fixture
-def jobs(processing):
-    """Return a client as the edge is one."""
-    return processing.public(JobServiceStub)
-
-
-@pytest.fixture
-async def admin(user, sign_up, databases):
-    """Return the metadata of an administrator's calls."""
-    account = await sign_up()
-    async with await psycopg.AsyncConnection.connect(await databases.url("user")) as connection:
-        grant = "INSERT INTO user_roles SELECT %s, id FROM roles WHERE name = 'ROLE_ADMIN'"
-        await connection.execute(grant, [account.id])
-    request = CreateSessionRequest(email=account.email, password=PASSWORD)
-    return bearer((await user.public(SessionServiceStub).CreateSession(request)).access_token)
-
-
-@pytest.fixture
-async def studio(edge, sign_up):
-    """Return a new artist with an owner who has no other: their list of jobs is this test's."""
-    account = await sign_up()
-    artist = await edge.artist(account)
-    return Studio(account, artist, await edge.album(account, artist))
-
-
-async def uploaded(intake, edge, studio):
-    """Upload a master to a new track; return its job's name once it was taken in."""
-    track = await edge.track(studio.account, studio.album)
-    upload = await edge.upload(studio.account, track.name)
-
-    async def there():
-        async with intake.store.read() as tx:
-            return await tx.jobs.find(UUID(upload.job.split("/")[1])) is not None
-
-    await until(there)
-    return upload.job
-
-
-@pytest.fixture
-async def job(intake, edge, studio):
-    """Return the name of a job of the studio's artist."""
-    return await uploaded(intake, edge, studio)
-
-
-async def change(intake, name, **values):
-    """Write into a job."""
-    async with intake.database.begin() as connection:
-        job_id = UUID(name.split("/")[1])
-        await connection.execute(update(processing_jobs).where(processing_jobs.c.id == job_id).values(**values))
-
-
-async def refusal(call):
-    """Return the code, the reason and the delay of a refused call."""
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await call
-    error = refused.value
-    return error.code(), error_info(error)[0], retry_seconds(error)
 
 
 HIDDEN = (grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", 1.0)

@@ -2,11 +2,21 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import func, update
 
-from services.processing.domain import Failure, LeaseLostError, Patience, Status, check_folder
+from services.processing.domain import (
+    LONGEST_HANDICAP_SECONDS,
+    Failure,
+    LeaseLostError,
+    Patience,
+    Status,
+    check_folder,
+)
+from services.processing.tables import processing_jobs
 from spotilike.events.v1.processing_events_pb2 import JobFailed
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 from tests.support.processing import until
@@ -51,6 +61,60 @@ async def test_the_job_that_has_waited_longest_is_taken_first(workshop):
     waiting = [await workshop.offer_content(b"music") for _ in range(3)]
 
     assert [(await workshop.take()).task.id for _ in waiting] == waiting
+
+
+async def offered(workshop, artist, count=1, **changes):
+    """Take in masters of an artist, one after the other."""
+    masters = [await workshop.upload(b"music", artist_id=artist, **changes) for _ in range(count)]
+    return [await workshop.offer(master) for master in masters]
+
+
+async def line(workshop, count):
+    """Take jobs, and return them in that order."""
+    queue = workshop.queue(lease_seconds=60.0)
+    return [(await workshop.take(queue)).task.id for _ in range(count)]
+
+
+async def test_artists_take_turns(workshop):
+    """Whoever sends a whole catalogue waits behind nobody, but nobody waits behind the catalogue either."""
+    many = await offered(workshop, uuid4(), 4)
+    two = await offered(workshop, uuid4(), 2)
+    (one,) = await offered(workshop, uuid4())
+
+    assert await line(workshop, 7) == [many[0], two[0], one, many[1], two[1], many[2], many[3]]
+
+
+async def test_an_artist_who_comes_again_has_no_older_rights(workshop):
+    """Time in which nothing was asked for does not count as waiting."""
+    artist = uuid4()
+    (first,) = await offered(workshop, artist)
+    assert await line(workshop, 1) == [first]
+    (of_another,) = await offered(workshop, uuid4())
+    (second,) = await offered(workshop, artist)
+
+    assert await line(workshop, 2) == [of_another, second]
+
+
+async def test_a_short_job_overtakes_a_long_one(workshop):
+    """Among several artists, and among the jobs of one."""
+    artist = uuid4()
+    (long,) = await offered(workshop, uuid4(), size_bytes=500 << 20)
+    (longer,) = await offered(workshop, artist, size_bytes=900 << 20)
+    (short,) = await offered(workshop, artist)
+
+    assert await line(workshop, 3) == [short, long, longer]
+
+
+async def test_a_long_job_is_not_overtaken_for_ever(workshop):
+    """Who comes a minute later stands behind it."""
+    (long,) = await offered(workshop, uuid4(), size_bytes=900 << 20)
+    await offered(workshop, uuid4(), 2)
+    past = func.now() - timedelta(seconds=LONGEST_HANDICAP_SECONDS + 1)
+    async with workshop.database.begin() as connection:
+        job = processing_jobs.c.id == long
+        await connection.execute(update(processing_jobs).where(job).values(next_try_at=past))
+
+    assert await line(workshop, 1) == [long]
 
 
 async def test_a_lost_lease_writes_nothing_and_tells_nothing(workshop, job_id):

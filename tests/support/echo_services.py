@@ -9,7 +9,7 @@ They let the edge's tests see what a service would see. Keys and tokens are real
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,20 @@ class EchoServices:
                 return self.media.jwks()
             return answer_class()
 
-        handler = grpc.unary_unary_rpc_method_handler(answer, response_serializer=answer_class.SerializeToString)
+        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            yield await answer(request, context)
+            seconds = dict(context.invocation_metadata() or ()).get("x-goes-on")
+            if seconds:
+                await asyncio.sleep(float(seconds))
+                yield answer_class()
+                await asyncio.sleep(60)
+
+        serialize = answer_class.SerializeToString
+        handler = (
+            grpc.unary_stream_rpc_method_handler(stream, response_serializer=serialize)
+            if method.server_streaming
+            else grpc.unary_unary_rpc_method_handler(answer, response_serializer=serialize)
+        )
         return grpc.method_handlers_generic_handler(method.containing_service.full_name, {method.name: handler})
 
     async def _misbehave(self, metadata: Mapping[str, str], context: grpc.aio.ServicerContext[Any, Any]) -> None:

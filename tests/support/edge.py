@@ -69,6 +69,14 @@ class RunningEdge:
         response = await self.http.request(method, path, **arguments)
         return Answer(response.status_code, response.headers, response.content)
 
+    async def begin(self, method: str, path: str, **arguments: Any) -> Answer:
+        """Send a request whose answer is a stream; answers with what comes first, or with the whole refusal."""
+        async with self.http.stream(method, path, **arguments) as response:
+            if response.status_code != 200:
+                return Answer(response.status_code, response.headers, await response.aread())
+            first = await anext(response.aiter_bytes(), b"")
+            return Answer(response.status_code, response.headers, first)
+
     async def ask_raw(self, request: str, chunks: Iterable[bytes] = (), body: bytes = b"") -> Answer:
         """Send a request byte by byte, as no decent client would: first line and headers, then `body` or `chunks`."""
         reader, writer = await asyncio.open_connection(self.settings.listen_host, self.settings.listen_port)
@@ -113,13 +121,16 @@ class RunningEdge:
         answer: bytes = await call(b"", metadata=[*metadata.items()], timeout=READY_SECONDS)
         return answer
 
-    async def grpc_web(self, path: str, request: Message, metadata: Headers) -> tuple[Answer, dict[str, str]]:
-        """Call an RPC as gRPC-Web does; answers the response and the trailers."""
+    async def grpc_web(
+        self, path: str, request: Message, metadata: Headers, *, streams: bool = False
+    ) -> tuple[Answer, dict[str, str]]:
+        """Call an RPC as gRPC-Web does; answers the response and the trailers, which a stream that goes on lacks."""
         payload = request.SerializeToString()
         framed = b"\x00" + len(payload).to_bytes(4, "big") + payload
         headers = httpx.Headers(metadata)
         headers.update({"content-type": "application/grpc-web+proto", "x-grpc-web": "1"})
-        answer = await self.ask("POST", path, content=framed, headers=headers)
+        ask = self.begin if streams else self.ask
+        answer = await ask("POST", path, content=framed, headers=headers)
         trailers = {name: value for name, value in answer.headers.items() if name.startswith("grpc-")}
         body = answer.body
         while body:

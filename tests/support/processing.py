@@ -27,12 +27,18 @@ from services.processing.domain import Job, Lease, Master, Patience, Picture, So
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import Settings, WorkerSettings
-from services.processing.store import Store
+from services.processing.store import Store, Transaction
 from services.processing.tables import attempts, outbox, processing_jobs
 from services.processing.trades import Pictures, Songs
 from services.processing.worker import AnyTrade, Worker
 from spotilike.events.v1.event_pb2 import Event
-from spotilike.events.v1.processing_events_pb2 import ArtworkCompleted, ArtworkFailed, JobCompleted, JobFailed
+from spotilike.events.v1.processing_events_pb2 import (
+    ArtworkCompleted,
+    ArtworkFailed,
+    JobCompleted,
+    JobFailed,
+    JobRetried,
+)
 from tests.support.databases import Databases
 from tests.support.engines import Engines
 from tests.support.services import RunningService, listeners, run
@@ -40,6 +46,7 @@ from tests.support.services import RunningService, listeners, run
 TOLD: dict[str, type[Message]] = {
     "spotilike.processing.job_completed": JobCompleted,
     "spotilike.processing.job_failed": JobFailed,
+    "spotilike.processing.job_retried": JobRetried,
     "spotilike.processing.artwork_completed": ArtworkCompleted,
     "spotilike.processing.artwork_failed": ArtworkFailed,
 }
@@ -164,9 +171,13 @@ class Workshop:
 
     async def offer(self, master: Master) -> UUID:
         """Take a job in."""
-        job_id = uuid4()
         async with self.store.begin() as tx:
-            await tx.jobs.add(job_id, master)
+            return await self.offer_in(tx, master)
+
+    async def offer_in(self, tx: Transaction, master: Master) -> UUID:
+        """Take a job in together with others."""
+        job_id = uuid4()
+        await tx.jobs.add(job_id, master)
         return job_id
 
     async def offer_content(self, content: bytes) -> UUID:

@@ -79,9 +79,16 @@ class Rpc:
         """Make a request."""
         return message_factory.GetMessageClass(self.method.input_type)(**fields)
 
+    @property
+    def streams(self) -> bool:
+        """Whether its answer is a stream."""
+        return bool(self.method.server_streaming)
+
     def call(self, channel: grpc.aio.Channel) -> Any:
-        """Answer what carries it out over `channel`."""
+        """Answer what carries it out over `channel`; of a stream it takes the first message."""
         answers = message_factory.GetMessageClass(self.method.output_type)
+        if self.streams:
+            return _first(channel.unary_stream(self.path, _serialized, answers.FromString))
         return channel.unary_unary(self.path, request_serializer=_serialized, response_deserializer=answers.FromString)
 
     @property
@@ -108,6 +115,17 @@ class Rpc:
 
 def _serialized(request: Message) -> bytes:
     return request.SerializeToString()
+
+
+def _first(begin: Any) -> Any:
+    async def call(request: Message, **arguments: Any) -> Any:
+        stream = begin(request, **arguments)
+        try:
+            return await anext(aiter(stream))
+        finally:
+            stream.cancel()
+
+    return call
 
 
 def _take(values: dict[str, Any], path: str) -> str:
@@ -165,17 +183,19 @@ async def directly(channel: grpc.aio.Channel, rpc: Rpc, request: Message, header
 
 async def by_grpc_web(edge: RunningEdge, rpc: Rpc, request: Message, headers: Headers) -> Outcome:
     """Call as browsers do."""
-    answer, trailers = await edge.grpc_web(rpc.path, request, headers)
+    answer, trailers = await edge.grpc_web(rpc.path, request, headers, streams=rpc.streams)
     assert answer.status == 200, f"gRPC-Web has its status in trailers, not in {answer.status} {answer.body!r}"
     details = trailers.get("grpc-status-details-bin")
     padded = base64.b64decode(details + "=" * (-len(details) % 4)) if details else None
-    return Outcome(_NAMES[int(trailers["grpc-status"])], _reason(padded))
+    goes_on = rpc.streams and "grpc-status" not in trailers
+    return Outcome("OK" if goes_on else _NAMES[int(trailers["grpc-status"])], _reason(padded))
 
 
 async def by_json(edge: RunningEdge, rpc: Rpc, request: Message, headers: Headers) -> Outcome:
     """Call as scripts do."""
     method, path, arguments = rpc.http(request)
-    answer = await edge.ask(method, path, headers=httpx.Headers(headers), **arguments)
+    ask = edge.begin if rpc.streams else edge.ask
+    answer = await ask(method, path, headers=httpx.Headers(headers), **arguments)
     if answer.status == 200:
         return Outcome("OK")
     code = _NAMES[json.loads(answer.body)["code"]]

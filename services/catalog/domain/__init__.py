@@ -133,6 +133,8 @@ class Playback:
     """spotilike.internal.v1.AudioFacts."""
     artists: tuple[UUID, ...]
     """The owner of the album first."""
+    album_lufs: float | None
+    """Integrated loudness of the album."""
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,14 @@ class AccessService(catalog_service_pb2_grpc.AccessServiceServicer):
             playback = await tx.tracks.playback(track_id, UUID(request.user))
         if playback is None:
             raise track_not_found(track_id)
+        facts = AudioFacts.FromString(playback.facts)
+        for unplayed in ("loudness_blocks", "tags"):
+            facts.ClearField(unplayed)
+        if playback.album_lufs is not None:
+            facts.album_integrated_lufs = playback.album_lufs
         return ResolvePlaybackResponse(
             folder=playback.folder,
-            facts=AudioFacts.FromString(playback.facts),
+            facts=facts,
             artists=map(str, playback.artists),
         )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 
-from services.catalog import events
+from services.catalog import events, loudness
 from services.catalog.domain import (
     Credit,
     Track,
@@ -97,8 +97,11 @@ class TrackService(track_service_pb2_grpc.TrackServiceServicer):
         track_id = names.parse(request.name)
         async with self._store.begin() as tx:
             await managed_track(tx, track_id)
+            # The album first, as whoever publishes a track locks them.
+            album_id = await tx.albums.lock_of(track_id)
             master = await tx.tracks.lock_master(track_id)
             await tx.tracks.remove(track_id)
+            await loudness.measure(tx, album_id)
             if master.folder:
                 await events.retire(tx, track_id, master.folder)
         return Empty()

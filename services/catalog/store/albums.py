@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import Album, placeholder_cover
 from services.catalog.store.visibility import album_visible
-from services.catalog.tables import albums, artists
+from services.catalog.tables import albums, artists, tracks
 from services.common.pages import Page, PageRequest
 
 
@@ -37,6 +37,18 @@ class Albums:
     async def lock(self, album_id: UUID) -> None:
         """Let others who lock the album wait until the end of the transaction."""
         await self._connection.execute(select(albums.c.id).where(albums.c.id == album_id).with_for_update())
+
+    async def lock_of(self, track_id: UUID) -> UUID:
+        """Lock the album of a track, and answer it. Raises for an unknown track."""
+        of_track = select(tracks.c.album_id).where(tracks.c.id == track_id).scalar_subquery()
+        statement = select(albums.c.id).where(albums.c.id == of_track).with_for_update()
+        album_id: UUID = (await self._connection.execute(statement)).scalar_one()
+        return album_id
+
+    async def set_loudness(self, album_id: UUID, integrated_lufs: float | None) -> None:
+        """Note how loud all tracks are together. Nobody changed the album by that, so it stays as old as it is."""
+        statement = update(albums).where(albums.c.id == album_id).values(integrated_lufs=integrated_lufs)
+        await self._connection.execute(statement)
 
     async def page(self, artist_id: UUID | None, viewer: UUID | None, request: PageRequest) -> Page[Album]:
         """List the albums, perhaps of one artist, that the viewer may see, the newest first."""

@@ -129,9 +129,10 @@ class Tracks:
         )
         return (await self._connection.execute(statement)).first() is not None
 
-    async def fail(self, track_id: UUID, generation: int, failure: Failure) -> None:
-        """Note that a master could not be used, unless a newer one has arrived."""
-        values = {"failure_reason": failure.reason, "failure_message": failure.message, "updated_at": func.now()}
+    async def fail(self, track_id: UUID, generation: int, failure: Failure | None) -> None:
+        """Note that a master could not be used, or None that it may be after all, unless a newer one has arrived."""
+        reason, message = (failure.reason, failure.message) if failure else (None, None)
+        values = {"failure_reason": reason, "failure_message": message, "updated_at": func.now()}
         newest = (tracks.c.id == track_id, tracks.c.master_generation == generation)
         await self._connection.execute(update(tracks).where(*newest).values(**values))
 
@@ -143,7 +144,13 @@ class Tracks:
     async def playback(self, track_id: UUID, viewer: UUID) -> Playback | None:
         """Find what is played when the viewer listens to a track; None when there is nothing for this viewer."""
         statement = (
-            select(tracks.c.file_key, tracks.c.audio_facts, albums.c.artist_id, _CREDITS.label("credits"))
+            select(
+                tracks.c.file_key,
+                tracks.c.audio_facts,
+                albums.c.artist_id,
+                albums.c.integrated_lufs,
+                _CREDITS.label("credits"),
+            )
             .select_from(WITH_OWNER)
             .where(tracks.c.id == track_id, tracks.c.is_available, track_visible(viewer))
         )
@@ -151,7 +158,13 @@ class Tracks:
         if row is None:
             return None
         others = [credit.artist_id for credit in _credits(row.credits) if credit.artist_id != row.artist_id]
-        return Playback(row.file_key, row.audio_facts, (row.artist_id, *others))
+        return Playback(row.file_key, row.audio_facts, (row.artist_id, *others), row.integrated_lufs)
+
+    async def audible_facts(self, album_id: UUID) -> Sequence[bytes]:
+        """List the facts of the tracks of an album that can be heard, serialized."""
+        audible = (tracks.c.is_available, tracks.c.deleted_at.is_(None), tracks.c.audio_facts.is_not(None))
+        statement = select(tracks.c.audio_facts).where(tracks.c.album_id == album_id, *audible)
+        return (await self._connection.execute(statement)).scalars().all()
 
     async def _by_number(self, statement: Select[Any], request: PageRequest) -> Page[Track]:
         if after := request.keyset(int, UUID):

@@ -74,6 +74,11 @@ class Uploads:
         statement = update(uploads).where(uploads.c.id == upload_id).values(outcome=outcome, outcome_at=func.now())
         await self._connection.execute(statement)
 
+    async def reopen(self, upload_id: UUID) -> None:
+        """Note that processing has begun anew."""
+        values = {"outcome": None, "outcome_at": None, "announced_at": func.now()}
+        await self._connection.execute(update(uploads).where(uploads.c.id == upload_id).values(**values))
+
     async def take_unfinished(self, age: timedelta) -> list[Upload]:
         """Take uploads whose processing has not ended and that were announced longer than `age` ago."""
         columns = uploads.c

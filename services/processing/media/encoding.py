@@ -10,16 +10,20 @@ import numpy as np
 
 from services.processing.ffmpeg import Ffmpeg, Run, TooManyErrorsError, encode_arguments
 from services.processing.media.cmaf import BrokenStreamError, Header, read_fragments, read_header
-from services.processing.media.facts import Limits, Source, Stage
-from services.processing.media.ladder import LADDER, Rung
+from services.processing.media.facts import Source, Stage
+from services.processing.media.ladder import Rung
+from services.processing.media.loudness import Blocks
 from services.processing.media.playlists import Segment
+from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import Reason, TranscodeError
+from services.processing.media.silence import Silence
 from services.processing.media.sink import IMMUTABLE, MEDIA_TYPE, Sink, Writer
 from services.processing.media.verdict import Outcome
 from services.processing.media.waveform import Waveform
 from services.processing.sandbox import Allowance
 
 PCM_CHUNK = 256 << 10
+OTHER_OUTPUTS = 2  # PCM, and the loudness of blocks
 SAMPLE = np.dtype("<i2")
 
 OnProgress = Callable[[Stage, int], None]
@@ -42,18 +46,24 @@ class Encoding:
     """One master's renditions and measurements while they are made. The caller closes or aborts the writers."""
 
     source: Source
-    limits: Limits
+    recipe: Recipe
     sink: Sink
     on_progress: OnProgress
-    tracks: list[Track] = field(default_factory=lambda: [Track(rung) for rung in LADDER])
+    tracks: list[Track] = field(init=False)
     waveform: Waveform = field(default_factory=Waveform)
+    silence: Silence = field(default_factory=Silence)
+    blocks: Blocks = field(default_factory=Blocks)
     written_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        """Lay out the renditions that suit the master."""
+        self.tracks = [Track(rung) for rung in self.recipe.rungs(lossless=self.source.lossless)]
 
     async def run(self, ffmpeg: Ffmpeg, master: Path) -> Outcome:
         """Encode to the end. Raises TranscodeError for a run that had to be stopped, and whatever the sink raises."""
-        seconds = self.limits.encode_seconds(self.source.seconds)
-        allowance = Allowance(self.limits.memory_bytes, cpu_seconds=2 * seconds)
-        async with ffmpeg.run(self._arguments, master, len(self.tracks) + 1, allowance) as run:
+        seconds = self.recipe.limits.encode_seconds(self.source.seconds)
+        allowance = Allowance(self.recipe.limits.memory_bytes, cpu_seconds=2 * seconds)
+        async with ffmpeg.run(self._arguments, master, len(self.tracks) + OTHER_OUTPUTS, allowance) as run:
             try:
                 async with asyncio.timeout(seconds) as deadline:
                     await self._read(run)
@@ -70,14 +80,15 @@ class Encoding:
     def _arguments(self, outputs: Sequence[int]) -> list[str]:
         """Allow one second more than may be, so that a master which is too long shows."""
         rungs = [track.rung for track in self.tracks]
-        longest = self.limits.max_seconds + 1
-        return encode_arguments(rungs, self.source, longest, outputs)
+        longest = self.recipe.limits.max_seconds + 1
+        return encode_arguments(rungs, self.source, longest, self.recipe.fragment_seconds, outputs)
 
     async def _read(self, run: Run) -> None:
         """Read all pipes at once; the first failure ends the others."""
-        *media, pcm = run.outputs
+        *media, pcm, blocks = run.outputs
         readings = [self._read_track(track, reader) for track, reader in zip(self.tracks, media, strict=True)]
-        tasks = [asyncio.create_task(reading) for reading in (*readings, self._read_pcm(pcm), run.drain_log())]
+        readings += [self._read_pcm(pcm), self._read_blocks(blocks), run.drain_log()]
+        tasks = [asyncio.create_task(reading) for reading in readings]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -99,7 +110,7 @@ class Encoding:
 
     async def _write(self, writer: Writer, data: bytes) -> None:
         self.written_bytes += len(data)
-        if self.written_bytes > self.limits.max_renditions_bytes:
+        if self.written_bytes > self.recipe.limits.max_renditions_bytes:
             raise BrokenStreamError("More bytes than a master of the longest length makes")
         await writer.write(data)
 
@@ -109,13 +120,20 @@ class Encoding:
         while chunk := await reader.read(PCM_CHUNK):
             chunk = rest + chunk
             whole = len(chunk) // SAMPLE.itemsize * SAMPLE.itemsize
-            self.waveform.add(np.frombuffer(chunk[:whole], SAMPLE))
+            samples = np.frombuffer(chunk[:whole], SAMPLE)
+            self.waveform.add(samples)
+            self.silence.add(samples)
             rest = chunk[whole:]
             if (percent := self._percent()) > told:
                 told = percent
                 self.on_progress(Stage.ENCODING, percent)
 
+    async def _read_blocks(self, reader: StreamReader) -> None:
+        """Take down how loud every block is."""
+        while text := await reader.read(PCM_CHUNK):
+            self.blocks.add(text)
+
     def _percent(self) -> int:
         """Return the share of the expected length that is done; 100 is only said when all is."""
-        expected = (self.source.seconds or self.limits.max_seconds) * self.source.sample_rate_hz
+        expected = (self.source.seconds or self.recipe.limits.max_seconds) * self.source.sample_rate_hz
         return min(99, int(100 * self.waveform.samples / max(1.0, expected)))

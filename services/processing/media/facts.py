@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from services.processing.media.ladder import Codec
+from services.processing.media.loudness import Histogram
 
 LOSSLESS = ("pcm_", "flac", "alac")
 
@@ -26,7 +27,7 @@ class Limits:
     max_seconds: int = 7200
     max_channels: int = 8
     max_sample_rate_hz: int = 192_000
-    max_renditions_bytes: int = 2 << 30
+    max_renditions_bytes: int = 4 << 30
     memory_bytes: int = 512 << 20
     probe_seconds: int = 20
     slowest_encode: float = 1.0
@@ -75,7 +76,8 @@ class Source:
 class Rendition:
     """One encoding. Samples are per channel; priming and padding surround the `samples` that play.
 
-    `bitrate_bps` is nominal; average and peak are measured as RFC 8216, section 4.3.4.2, defines them.
+    `bitrate_bps` is nominal, of FLAC the average; average and peak are measured as RFC 8216, section 4.3.4.2, defines
+    them.
     """
 
     codec: Codec
@@ -94,7 +96,10 @@ class Rendition:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was measured and made. Loudness is that of the stereo signal which is played; None is silence."""
+    """Everything that was measured and made. Loudness is that of the stereo signal which is played; None is silence.
+
+    Silence is counted in samples at the source's rate. `waveforms` are file names, the coarse one first.
+    """
 
     samples: int
     sample_rate_hz: int
@@ -103,11 +108,14 @@ class Facts:
     integrated_lufs: float | None
     range_lu: float | None
     true_peak_dbtp: float | None
+    loudness_blocks: Histogram
+    head_silence_samples: int
+    tail_silence_samples: int
     source_codec: str
     source_container: str
     source_bit_depth: int | None
     tags: Tags
-    waveform: str
+    waveforms: tuple[str, ...]
     manifests: dict[Codec, str]
     renditions: tuple[Rendition, ...]
 

@@ -11,16 +11,17 @@ from services.processing.ffmpeg import Ffmpeg
 from services.processing.media import loudness, waveform
 from services.processing.media.containers import Structure, inspect
 from services.processing.media.encoding import Encoding, OnProgress, Track
-from services.processing.media.facts import Facts, Limits, Rendition, Source, Stage
+from services.processing.media.facts import Facts, Rendition, Source, Stage
 from services.processing.media.ladder import Codec
 from services.processing.media.playlists import average_bitrate, media_playlist, multivariant_playlist, peak_bitrate
 from services.processing.media.probe import probe
+from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import Reason, TranscodeError
 from services.processing.media.sink import IMMUTABLE, JSON_TYPE, PLAYLIST_TYPE, REVALIDATED, Sink
 from services.processing.media.verdict import Outcome, refuse
 
 
-async def transcode(master: Path, sink: Sink, ffmpeg: Ffmpeg, limits: Limits, on_progress: OnProgress) -> Facts:
+async def transcode(master: Path, sink: Sink, ffmpeg: Ffmpeg, recipe: Recipe, on_progress: OnProgress) -> Facts:
     """Encode, measure and publish a master. Raises TranscodeError, and whatever the sink raises.
 
     Cancelling the call kills FFmpeg and aborts the files which were begun. Only the bytes of `master` are seen, not its
@@ -29,12 +30,12 @@ async def transcode(master: Path, sink: Sink, ffmpeg: Ffmpeg, limits: Limits, on
     on_progress(Stage.PROBING, 0)
     structure = await asyncio.to_thread(inspect, master)
     _refuse_by_structure(structure)
-    source = await probe(master, ffmpeg, limits, structure)
+    source = await probe(master, ffmpeg, recipe.limits, structure)
     on_progress(Stage.ENCODING, 0)
-    encoding = Encoding(source, limits, sink, on_progress)
+    encoding = Encoding(source, recipe, sink, on_progress)
     try:
         outcome = await encoding.run(ffmpeg, master)
-        refuse(outcome, source, structure, limits)
+        refuse(outcome, source, structure, recipe.limits)
         facts = _facts(encoding, outcome)
         on_progress(Stage.PUBLISHING, 100)
         await _publish(encoding, facts)
@@ -57,7 +58,7 @@ def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
     """Put together what was measured. Raises TranscodeError when a rendition does not hold the whole sound."""
     source = encoding.source
     renditions = tuple(_rendition(track, source, outcome) for track in encoding.tracks)
-    measured = loudness.read(outcome.log.facts)
+    measured = loudness.read(outcome.log.facts, encoding.blocks)
     return Facts(
         samples=outcome.samples,
         sample_rate_hz=source.sample_rate_hz,
@@ -70,7 +71,10 @@ def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
         source_container=source.container,
         source_bit_depth=source.bit_depth,
         tags=source.tags,
-        waveform=waveform.NAME,
+        loudness_blocks=encoding.blocks.histogram(),
+        head_silence_samples=encoding.silence.head,
+        tail_silence_samples=encoding.silence.tail,
+        waveforms=tuple(waveform.SIZES),
         manifests={codec: codec.playlist for codec in Codec if any(each.codec is codec for each in renditions)},
         renditions=renditions,
     )
@@ -81,13 +85,14 @@ def _rendition(track: Track, source: Source, outcome: Outcome) -> Rendition:
     rate = rung.sample_rate(source.sample_rate_hz)
     samples = (outcome.samples * rate * 2 + source.sample_rate_hz) // (2 * source.sample_rate_hz)
     padding = track.length - (header.priming if header else 0) - samples
-    if header is None or header.timescale != rate or not 0 <= padding < 2 * rung.frame:
+    if header is None or header.timescale != rate or padding not in range(2 * rung.frame or 1):
         raise TranscodeError(Reason.CORRUPT, log=outcome.log.text)  # the sound changes its form on the way
+    average = average_bitrate(track.segments)
     return Rendition(
         codec=rung.codec,
         codecs=rung.codecs,
-        bitrate_bps=rung.bitrate_bps,
-        average_bitrate_bps=average_bitrate(track.segments),
+        bitrate_bps=rung.bitrate_bps or average,
+        average_bitrate_bps=average,
         peak_bitrate_bps=peak_bitrate(track.segments),
         sample_rate_hz=rate,
         samples=samples,
@@ -102,8 +107,9 @@ def _rendition(track: Track, source: Source, outcome: Outcome) -> Rendition:
 async def _publish(encoding: Encoding, facts: Facts) -> None:
     """Make the files appear, each only after everything it points to."""
     await asyncio.gather(*(track.writer.close() for track in encoding.tracks if track.writer))
-    picture = encoding.waveform.document(facts.sample_rate_hz)
-    await encoding.sink.put(facts.waveform, picture, JSON_TYPE, IMMUTABLE)
+    for name, most in waveform.SIZES.items():
+        drawing = encoding.waveform.document(facts.sample_rate_hz, most)
+        await encoding.sink.put(name, drawing, JSON_TYPE, IMMUTABLE)
     for track in encoding.tracks:
         if track.header:
             playlist = media_playlist(track.rung.media, len(track.header.data), track.segments)

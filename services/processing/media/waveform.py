@@ -5,11 +5,9 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-NAME = "waveform.json"
-POINTS = 1000
-CAPACITY = (
-    8 * POINTS + 192
-)  # even at every doubling down to one point, and fine enough to cut about POINTS equal points from
+SIZES = {"waveform.json": 1000, "waveform-detailed.json": 10_000}
+"""File names, and how many points each has at most."""
+CAPACITY = 1 << 17  # even at every doubling, and fine enough to cut about 10,000 equal points from
 FIRST_WIDTH = 8  # samples; a second at 8 kHz still has its thousand points
 
 Samples = NDArray[np.int16]
@@ -41,18 +39,18 @@ class Waveform:
             rest = rest[buckets * self._width :]
         self._rest = rest.copy()
 
-    def points(self) -> tuple[int, Samples, Samples]:
-        """Return samples a point, minima and maxima: at most POINTS of them, of equal width but for the last."""
+    def points(self, most: int) -> tuple[int, Samples, Samples]:
+        """Return samples a point, minima and maxima: at most so many of them, of equal width but for the last."""
         lows, highs = self._lows[: self._full], self._highs[: self._full]
         if len(self._rest):
             lows, highs = np.append(lows, self._rest.min()), np.append(highs, self._rest.max())
-        merged = max(1, -(-len(lows) // POINTS))
+        merged = max(1, -(-len(lows) // most))
         starts = np.arange(0, len(lows), merged)
         return merged * self._width, np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
 
-    def document(self, sample_rate: int) -> bytes:
-        """Return the points in the JSON form of BBC audiowaveform, version 2, which waveform widgets read."""
-        width, lows, highs = self.points()
+    def document(self, sample_rate: int, most: int) -> bytes:
+        """Return at most so many points in the JSON form of BBC audiowaveform, version 2, which many widgets read."""
+        width, lows, highs = self.points(most)
         return json.dumps(
             {
                 "version": 2,

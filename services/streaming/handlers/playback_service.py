@@ -95,6 +95,8 @@ class PlaybackService(playback_service_pb2_grpc.PlaybackServiceServicer):
             waveform_uri=media.uri(playback, facts.waveform),
             renditions=[_rendition(playback, rendition) for rendition in facts.renditions],
         )
+        if facts.detailed_waveform:
+            shown.detailed_waveform_uri = media.uri(playback, facts.detailed_waveform)
         shown.expire_time.FromDatetime(expires)
         shown.duration.FromNanoseconds(facts.samples * 1_000_000_000 // facts.sample_rate_hz)
         return shown
@@ -165,6 +167,8 @@ def _loudness(facts: AudioFacts) -> playback_pb2.Playback.Loudness:
         loudness.integrated_lufs = facts.integrated_lufs
     if facts.HasField("true_peak_dbtp"):
         loudness.true_peak_dbtp = facts.true_peak_dbtp
+    if facts.HasField("album_integrated_lufs"):
+        loudness.album_integrated_lufs = facts.album_integrated_lufs
     return loudness
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.processing.ffmpeg import Ffmpeg
-from services.processing.media.facts import Facts, Limits, Stage
+from services.processing.media.facts import Facts, Stage
 from services.processing.media.pipeline import transcode
+from services.processing.media.recipe import Recipe
 from tests.support.folder_sink import FolderSink
 
 Transcode = Callable[..., Awaitable[Facts]]
@@ -35,7 +36,7 @@ def sink(tmp_path: Path):
 def transcoded(ffmpeg, sink) -> Transcode:
     """Return a function that transcodes a master into the sink of this test."""
 
-    async def run(master: Path, limits: Limits | None = None) -> Facts:
-        return await transcode(master, sink, ffmpeg, limits or Limits(), silent)
+    async def run(master: Path, recipe: Recipe | None = None) -> Facts:
+        return await transcode(master, sink, ffmpeg, recipe or Recipe(), silent)
 
     return run

@@ -7,6 +7,7 @@ import mutagen.id3
 import pytest
 
 from services.processing.media.facts import Limits
+from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import MESSAGES, Reason, TranscodeError
 from tests.support import audio
 
@@ -173,7 +174,7 @@ async def test_a_bomb_is_refused_by_its_header(tmp_path, sink, transcoded):
     bomb = audio.save(tmp_path / "m.flac", audio.silence(400, rate=8_000, channels=1), 8_000)
 
     with pytest.raises(TranscodeError) as refused:
-        await transcoded(bomb, Limits(max_seconds=300))
+        await transcoded(bomb, Recipe(Limits(max_seconds=300)))
 
     assert refused.value.reason == Reason.TOO_LONG
     assert sink.events == []
@@ -186,7 +187,7 @@ async def test_a_bomb_that_hides_its_length_is_stopped_at_the_limit(tmp_path, si
     )
 
     with pytest.raises(TranscodeError) as refused:
-        await transcoded(bomb, Limits(max_seconds=5))
+        await transcoded(bomb, Recipe(Limits(max_seconds=5)))
 
     assert refused.value.reason == Reason.TOO_LONG
     assert list(sink.folder.iterdir()) == []

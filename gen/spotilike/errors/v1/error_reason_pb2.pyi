@@ -220,6 +220,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
     Example: {"reason": "JOB_NOT_FOUND", "metadata": {"name": "jobs/0198..."}}
     """
+    JOB_OVER: _ErrorReason.ValueType  # 101
+    """FAILED_PRECONDITION: the job has ended already; there is nothing to cancel.
+    Example: {"reason": "JOB_OVER", "metadata": {"state": "COMPLETED"}}
+    """
+    JOB_NOT_FAILED: _ErrorReason.ValueType  # 102
+    """FAILED_PRECONDITION: the job has not failed; there is nothing to try again.
+    Example: {"reason": "JOB_NOT_FAILED", "metadata": {"state": "PROCESSING"}}
+    """
+    MASTER_MISSING: _ErrorReason.ValueType  # 103
+    """FAILED_PRECONDITION: the master is not there any more. Upload it again.
+    Example: {"reason": "MASTER_MISSING", "metadata": {"name": "jobs/0198..."}}
+    """
+    DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 104
+    """NOT_FOUND: no such dead letter, or it was replayed or discarded.
+    Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"name": "deadLetters/0198..."}}
+    """
+    REPLAY_FAILED: _ErrorReason.ValueType  # 105
+    """FAILED_PRECONDITION: the event fails as before; the service's log says why. The letter stays.
+    Example: {"reason": "REPLAY_FAILED", "metadata": {"name": "deadLetters/0198..."}}
+    """
     PLAYBACK_NOT_FOUND: _ErrorReason.ValueType  # 120
     """NOT_FOUND: no such playback of this user.
     Example: {"reason": "PLAYBACK_NOT_FOUND", "metadata": {"name": "playbacks/0198..."}}
@@ -449,6 +469,26 @@ Example: {"reason": "IMAGE_NOT_FOUND", "metadata": {}}
 JOB_NOT_FOUND: ErrorReason.ValueType  # 100
 """NOT_FOUND: no such job, it has not been taken in yet (RetryInfo is set then), or the caller may not see it.
 Example: {"reason": "JOB_NOT_FOUND", "metadata": {"name": "jobs/0198..."}}
+"""
+JOB_OVER: ErrorReason.ValueType  # 101
+"""FAILED_PRECONDITION: the job has ended already; there is nothing to cancel.
+Example: {"reason": "JOB_OVER", "metadata": {"state": "COMPLETED"}}
+"""
+JOB_NOT_FAILED: ErrorReason.ValueType  # 102
+"""FAILED_PRECONDITION: the job has not failed; there is nothing to try again.
+Example: {"reason": "JOB_NOT_FAILED", "metadata": {"state": "PROCESSING"}}
+"""
+MASTER_MISSING: ErrorReason.ValueType  # 103
+"""FAILED_PRECONDITION: the master is not there any more. Upload it again.
+Example: {"reason": "MASTER_MISSING", "metadata": {"name": "jobs/0198..."}}
+"""
+DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 104
+"""NOT_FOUND: no such dead letter, or it was replayed or discarded.
+Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"name": "deadLetters/0198..."}}
+"""
+REPLAY_FAILED: ErrorReason.ValueType  # 105
+"""FAILED_PRECONDITION: the event fails as before; the service's log says why. The letter stays.
+Example: {"reason": "REPLAY_FAILED", "metadata": {"name": "deadLetters/0198..."}}
 """
 PLAYBACK_NOT_FOUND: ErrorReason.ValueType  # 120
 """NOT_FOUND: no such playback of this user.

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from spotilike.internal.v1 import audio_pb2 as spotilike_dot_internal_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+spotilike/events/v1/processing_events.proto\x12\x13spotilike.events.v1\x1a!spotilike/internal/v1/audio.proto\"\x80\x01\n\x0cJobCompleted\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0e\n\x06\x66older\x18\x04 \x01(\t\x12\x30\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32!.spotilike.internal.v1.AudioFacts\"\\\n\tJobFailed\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"6\n\x10\x41rtworkCompleted\x12\x0f\n\x07\x61rtwork\x18\x01 \x01(\t\x12\x11\n\tblur_hash\x18\x02 \x01(\t\"A\n\rArtworkFailed\x12\x0f\n\x07\x61rtwork\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+spotilike/events/v1/processing_events.proto\x12\x13spotilike.events.v1\x1a!spotilike/internal/v1/audio.proto\"\x80\x01\n\x0cJobCompleted\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0e\n\x06\x66older\x18\x04 \x01(\t\x12\x30\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32!.spotilike.internal.v1.AudioFacts\"\\\n\tJobFailed\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"<\n\nJobRetried\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\"6\n\x10\x41rtworkCompleted\x12\x0f\n\x07\x61rtwork\x18\x01 \x01(\t\x12\x11\n\tblur_hash\x18\x02 \x01(\t\"A\n\rArtworkFailed\x12\x0f\n\x07\x61rtwork\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBCOMPLETED']._serialized_end=232
   _globals['_JOBFAILED']._serialized_start=234
   _globals['_JOBFAILED']._serialized_end=326
-  _globals['_ARTWORKCOMPLETED']._serialized_start=328
-  _globals['_ARTWORKCOMPLETED']._serialized_end=382
-  _globals['_ARTWORKFAILED']._serialized_start=384
-  _globals['_ARTWORKFAILED']._serialized_end=449
+  _globals['_JOBRETRIED']._serialized_start=328
+  _globals['_JOBRETRIED']._serialized_end=388
+  _globals['_ARTWORKCOMPLETED']._serialized_start=390
+  _globals['_ARTWORKCOMPLETED']._serialized_end=444
+  _globals['_ARTWORKFAILED']._serialized_start=446
+  _globals['_ARTWORKFAILED']._serialized_end=511
 # @@protoc_insertion_point(module_scope)

@@ -100,6 +100,38 @@ class JobFailed(_message.Message):
 Global___JobFailed: _TypeAlias = JobFailed  # noqa: Y015
 
 @_typing.final
+class JobRetried(_message.Message):
+    """A job that had failed was started anew. Heard by catalog, which waits for its outcome again, and tells of the master
+    again when none comes. Business key: `job` and `generation`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    job: _builtins.str
+    """UUID of the job."""
+    track: _builtins.str
+    """UUID of the track."""
+    generation: _builtins.int
+    """Which master of the track it is."""
+    def __init__(
+        self,
+        *,
+        job: _builtins.str = ...,
+        track: _builtins.str = ...,
+        generation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "job", b"job", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobRetried: _TypeAlias = JobRetried  # noqa: Y015
+
+@_typing.final
 class ArtworkCompleted(_message.Message):
     """Every size of a picture is in the object store. Heard by catalog, which shows the newest one of its target.
     Business key: `artwork`.

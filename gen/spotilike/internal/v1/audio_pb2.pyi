@@ -42,7 +42,7 @@ class AudioFacts(_message.Message):
         codec: _builtins.str
         """`AAC`, `OPUS` or `FLAC`."""
         bitrate_bps: _builtins.int
-        """Nominal bit rate, in bits a second."""
+        """Nominal bit rate, in bits a second; of FLAC the average."""
         sample_rate_hz: _builtins.int
         """Samples a second."""
         samples: _builtins.int
@@ -100,6 +100,66 @@ class AudioFacts(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LoudnessBlocks(_message.Message):
+        """How many blocks of 400 ms, of which one begins every 100 ms, are how loud. Those below -70 LUFS are left out.
+        The loudness of several tracks together is made of these, and cannot be made of the loudness of each.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LOWEST_TENTHS_FIELD_NUMBER: _builtins.int
+        COUNTS_FIELD_NUMBER: _builtins.int
+        lowest_tenths: _builtins.int
+        """Where the first count begins, in tenths of a LUFS."""
+        @_builtins.property
+        def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Blocks in every tenth from there on; empty for silence."""
+
+        def __init__(
+            self,
+            *,
+            lowest_tenths: _builtins.int = ...,
+            counts: _abc.Iterable[_builtins.int] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "lowest_tenths", b"lowest_tenths"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Tags(_message.Message):
+        """What the master says about itself; nobody has checked it."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TITLE_FIELD_NUMBER: _builtins.int
+        ARTIST_FIELD_NUMBER: _builtins.int
+        ALBUM_FIELD_NUMBER: _builtins.int
+        TRACK_NUMBER_FIELD_NUMBER: _builtins.int
+        title: _builtins.str
+        """Title of the track."""
+        artist: _builtins.str
+        """Who plays."""
+        album: _builtins.str
+        """Title of the album."""
+        track_number: _builtins.int
+        """Place on the album; 0 when it does not say."""
+        def __init__(
+            self,
+            *,
+            title: _builtins.str = ...,
+            artist: _builtins.str = ...,
+            album: _builtins.str = ...,
+            track_number: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "title", b"title", "track_number", b"track_number"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SAMPLES_FIELD_NUMBER: _builtins.int
     SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
@@ -111,6 +171,13 @@ class AudioFacts(_message.Message):
     RENDITIONS_FIELD_NUMBER: _builtins.int
     SOURCE_CODEC_FIELD_NUMBER: _builtins.int
     SOURCE_CONTAINER_FIELD_NUMBER: _builtins.int
+    SOURCE_BIT_DEPTH_FIELD_NUMBER: _builtins.int
+    DETAILED_WAVEFORM_FIELD_NUMBER: _builtins.int
+    HEAD_SILENCE_SAMPLES_FIELD_NUMBER: _builtins.int
+    TAIL_SILENCE_SAMPLES_FIELD_NUMBER: _builtins.int
+    LOUDNESS_BLOCKS_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    ALBUM_INTEGRATED_LUFS_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Exact samples a channel at the source's rate."""
     sample_rate_hz: _builtins.int
@@ -124,11 +191,23 @@ class AudioFacts(_message.Message):
     true_peak_dbtp: _builtins.float
     """True peak in dBTP; unset for silence."""
     waveform: _builtins.str
-    """File name of the waveform in the folder."""
+    """File name of the waveform with about 1,000 points in the folder."""
     source_codec: _builtins.str
     """Codec of the master, such as `vorbis`."""
     source_container: _builtins.str
     """Container of the master, such as `ogg`."""
+    source_bit_depth: _builtins.int
+    """Bits a sample of the master; 0 for lossy codecs."""
+    detailed_waveform: _builtins.str
+    """File name of the waveform with about 10,000 points in the folder."""
+    head_silence_samples: _builtins.int
+    """Samples before the first one above -60 dBFS, in the mono mix at the source's rate; all of them for silence."""
+    tail_silence_samples: _builtins.int
+    """Samples after the last one above -60 dBFS; all of them for silence."""
+    album_integrated_lufs: _builtins.float
+    """Integrated loudness of the track's album in LUFS. The catalog adds it when a track is going to be heard; unset until
+    it is known, and for silence.
+    """
     @_builtins.property
     def manifests(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioFacts.Manifest]:
         """The multivariant playlists."""
@@ -136,6 +215,14 @@ class AudioFacts(_message.Message):
     @_builtins.property
     def renditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioFacts.Rendition]:
         """The encodings."""
+
+    @_builtins.property
+    def loudness_blocks(self) -> Global___AudioFacts.LoudnessBlocks:
+        """Loudness block by block; unset when it was not kept."""
+
+    @_builtins.property
+    def tags(self) -> Global___AudioFacts.Tags:
+        """What the master says about itself."""
 
     def __init__(
         self,
@@ -151,17 +238,28 @@ class AudioFacts(_message.Message):
         renditions: _abc.Iterable[Global___AudioFacts.Rendition] | None = ...,
         source_codec: _builtins.str = ...,
         source_container: _builtins.str = ...,
+        source_bit_depth: _builtins.int = ...,
+        detailed_waveform: _builtins.str = ...,
+        head_silence_samples: _builtins.int = ...,
+        tail_silence_samples: _builtins.int = ...,
+        loudness_blocks: Global___AudioFacts.LoudnessBlocks | None = ...,
+        tags: Global___AudioFacts.Tags | None = ...,
+        album_integrated_lufs: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "integrated_lufs", b"integrated_lufs", "range_lu", b"range_lu", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "range_lu", b"range_lu", "tags", b"tags", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "channels", b"channels", "integrated_lufs", b"integrated_lufs", "manifests", b"manifests", "range_lu", b"range_lu", "renditions", b"renditions", "sample_rate_hz", b"sample_rate_hz", "samples", b"samples", "source_codec", b"source_codec", "source_container", b"source_container", "true_peak_dbtp", b"true_peak_dbtp", "waveform", b"waveform"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "channels", b"channels", "detailed_waveform", b"detailed_waveform", "head_silence_samples", b"head_silence_samples", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "manifests", b"manifests", "range_lu", b"range_lu", "renditions", b"renditions", "sample_rate_hz", b"sample_rate_hz", "samples", b"samples", "source_bit_depth", b"source_bit_depth", "source_codec", b"source_codec", "source_container", b"source_container", "tags", b"tags", "tail_silence_samples", b"tail_silence_samples", "true_peak_dbtp", b"true_peak_dbtp", "waveform", b"waveform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__album_integrated_lufs: _TypeAlias = _typing.Literal["album_integrated_lufs"]  # noqa: Y015
+    _WhichOneofArgType__album_integrated_lufs: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs"]  # noqa: Y015
     _WhichOneofReturnType__integrated_lufs: _TypeAlias = _typing.Literal["integrated_lufs"]  # noqa: Y015
     _WhichOneofArgType__integrated_lufs: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs"]  # noqa: Y015
     _WhichOneofReturnType__range_lu: _TypeAlias = _typing.Literal["range_lu"]  # noqa: Y015
     _WhichOneofArgType__range_lu: _TypeAlias = _typing.Literal["_range_lu", b"_range_lu"]  # noqa: Y015
     _WhichOneofReturnType__true_peak_dbtp: _TypeAlias = _typing.Literal["true_peak_dbtp"]  # noqa: Y015
     _WhichOneofArgType__true_peak_dbtp: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__album_integrated_lufs) -> _WhichOneofReturnType__album_integrated_lufs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__integrated_lufs) -> _WhichOneofReturnType__integrated_lufs | None: ...
     @_typing.overload

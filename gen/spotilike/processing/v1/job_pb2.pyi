@@ -39,7 +39,7 @@ class Job(_message.Message):
         COMPLETED: Job._State.ValueType  # 3
         """The audio is ready."""
         FAILED: Job._State.ValueType  # 4
-        """The master could not be used; `reason` says why."""
+        """The master could not be used, or the job was cancelled; `reason` says why."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far it is."""
@@ -53,7 +53,7 @@ class Job(_message.Message):
     COMPLETED: Job.State.ValueType  # 3
     """The audio is ready."""
     FAILED: Job.State.ValueType  # 4
-    """The master could not be used; `reason` says why."""
+    """The master could not be used, or the job was cancelled; `reason` says why."""
 
     class _Stage:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -86,6 +86,38 @@ class Job(_message.Message):
     PUBLISHING: Job.Stage.ValueType  # 4
     """Writes the playlists and hands the track over."""
 
+    @_typing.final
+    class Tags(_message.Message):
+        """What the master says about itself. Nothing of it is applied: the artist decides."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TITLE_FIELD_NUMBER: _builtins.int
+        ARTIST_FIELD_NUMBER: _builtins.int
+        ALBUM_FIELD_NUMBER: _builtins.int
+        TRACK_NUMBER_FIELD_NUMBER: _builtins.int
+        title: _builtins.str
+        """Title of the track."""
+        artist: _builtins.str
+        """Who plays."""
+        album: _builtins.str
+        """Title of the album."""
+        track_number: _builtins.int
+        """Place on the album; 0 when it does not say."""
+        def __init__(
+            self,
+            *,
+            title: _builtins.str = ...,
+            artist: _builtins.str = ...,
+            album: _builtins.str = ...,
+            track_number: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "title", b"title", "track_number", b"track_number"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     TRACK_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -97,6 +129,7 @@ class Job(_message.Message):
     ERROR_LOG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    SUGGESTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`jobs/{job}`."""
     track: _builtins.str
@@ -123,6 +156,10 @@ class Job(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def suggested(self) -> Global___Job.Tags:
+        """COMPLETED: what the master says about itself, as a suggestion."""
+
     def __init__(
         self,
         *,
@@ -137,10 +174,11 @@ class Job(_message.Message):
         error_log: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        suggested: Global___Job.Tags | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "suggested", b"suggested", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "error_log", b"error_log", "message", b"message", "name", b"name", "percent", b"percent", "reason", b"reason", "stage", b"stage", "state", b"state", "track", b"track", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "error_log", b"error_log", "message", b"message", "name", b"name", "percent", b"percent", "reason", b"reason", "stage", b"stage", "state", b"state", "suggested", b"suggested", "track", b"track", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from spotilike.auth.v1 import permission_pb2 as spotilike_dot_auth_dot_v1_dot_permission__pb2
 from spotilike.processing.v1 import job_pb2 as spotilike_dot_processing_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)spotilike/processing/v1/job_service.proto\x12\x17spotilike.processing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\"spotilike/auth/v1/permission.proto\x1a!spotilike/processing/v1/job.proto\"p\n\rGetJobRequest\x12_\n\x04name\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x13\n\x11spotilike.dev/Job\xbaH4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\"\xfd\x01\n\x0fListJobsRequest\x12g\n\x05track\x18\x01 \x01(\tBX\xe2\x41\x01\x01\xfa\x41\x15\n\x13spotilike.dev/Track\xbaH9r422^tracks/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\xd8\x01\x01\x12?\n\x05state\x18\x02 \x01(\x0e\x32\".spotilike.processing.v1.Job.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"l\n\x10ListJobsResponse\x12\x35\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.spotilike.processing.v1.JobB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x32\x8d\x02\n\nJobService\x12\x82\x01\n\x06GetJob\x12&.spotilike.processing.v1.GetJobRequest\x1a\x1c.spotilike.processing.v1.Job\"2\x90\x02\x01\x8a\xb5\x18\x12\x08\x04\x12\x04name\x1a\x06UPLOAD \x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/{name=jobs/*}\x12z\n\x08ListJobs\x12(.spotilike.processing.v1.ListJobsRequest\x1a).spotilike.processing.v1.ListJobsResponse\"\x19\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\n\x12\x08/v1/jobsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)spotilike/processing/v1/job_service.proto\x12\x17spotilike.processing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\"spotilike/auth/v1/permission.proto\x1a!spotilike/processing/v1/job.proto\"p\n\rGetJobRequest\x12_\n\x04name\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x13\n\x11spotilike.dev/Job\xbaH4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\";\n\x10WatchJobsRequest\x12\'\n\x08sequence\x18\x01 \x01(\x03\x42\x15\xe2\x41\x01\x01\xbaH\x0e\"\x0c\x18\x80\x80\xe4\xce\xce\xb5\x8b\xbc\x03(\x00\"e\n\x11WatchJobsResponse\x12\x35\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.spotilike.processing.v1.JobB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12\x19\n\x08sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa0\x01\n\x10\x43\x61ncelJobRequest\x12_\n\x04name\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x13\n\x11spotilike.dev/Job\xbaH4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\x12+\n\nrequest_id\x18\x02 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\x9f\x01\n\x0fRetryJobRequest\x12_\n\x04name\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x13\n\x11spotilike.dev/Job\xbaH4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\x12+\n\nrequest_id\x18\x02 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xfd\x01\n\x0fListJobsRequest\x12g\n\x05track\x18\x01 \x01(\tBX\xe2\x41\x01\x01\xfa\x41\x15\n\x13spotilike.dev/Track\xbaH9r422^tracks/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\xd8\x01\x01\x12?\n\x05state\x18\x02 \x01(\x0e\x32\".spotilike.processing.v1.Job.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"l\n\x10ListJobsResponse\x12\x35\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.spotilike.processing.v1.JobB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x32\xb9\x05\n\nJobService\x12\x82\x01\n\x06GetJob\x12&.spotilike.processing.v1.GetJobRequest\x1a\x1c.spotilike.processing.v1.Job\"2\x90\x02\x01\x8a\xb5\x18\x12\x08\x04\x12\x04name\x1a\x06UPLOAD \x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/{name=jobs/*}\x12z\n\x08ListJobs\x12(.spotilike.processing.v1.ListJobsRequest\x1a).spotilike.processing.v1.ListJobsResponse\"\x19\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\n\x12\x08/v1/jobs\x12\x85\x01\n\tWatchJobs\x12).spotilike.processing.v1.WatchJobsRequest\x1a*.spotilike.processing.v1.WatchJobsResponse\"\x1f\x90\x02\x01\x8a\xb5\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/jobs:watch0\x01\x12\x92\x01\n\tCancelJob\x12).spotilike.processing.v1.CancelJobRequest\x1a\x1c.spotilike.processing.v1.Job\"<\x90\x02\x02\x8a\xb5\x18\x12\x08\x04\x12\x04name\x1a\x06UPLOAD \x01\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/{name=jobs/*}:cancel:\x01*\x12\x8c\x01\n\x08RetryJob\x12(.spotilike.processing.v1.RetryJobRequest\x1a\x1c.spotilike.processing.v1.Job\"8\x8a\xb5\x18\x12\x08\x04\x12\x04name\x1a\x06UPLOAD \x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/{name=jobs/*}:retry:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETJOBREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETJOBREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021spotilike.dev/Job\272H4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_WATCHJOBSREQUEST'].fields_by_name['sequence']._loaded_options = None
+  _globals['_WATCHJOBSREQUEST'].fields_by_name['sequence']._serialized_options = b'\342A\001\001\272H\016\"\014\030\200\200\344\316\316\265\213\274\003(\000'
+  _globals['_WATCHJOBSRESPONSE'].fields_by_name['jobs']._loaded_options = None
+  _globals['_WATCHJOBSRESPONSE'].fields_by_name['jobs']._serialized_options = b'\272H\006\222\001\003\020\310\001'
+  _globals['_WATCHJOBSRESPONSE'].fields_by_name['sequence']._loaded_options = None
+  _globals['_WATCHJOBSRESPONSE'].fields_by_name['sequence']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_CANCELJOBREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CANCELJOBREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021spotilike.dev/Job\272H4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_CANCELJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CANCELJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001\342\214\317\327\010\002\010\001'
+  _globals['_RETRYJOBREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_RETRYJOBREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021spotilike.dev/Job\272H4r220^jobs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_RETRYJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RETRYJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001\342\214\317\327\010\002\010\001'
   _globals['_LISTJOBSREQUEST'].fields_by_name['track']._loaded_options = None
   _globals['_LISTJOBSREQUEST'].fields_by_name['track']._serialized_options = b'\342A\001\001\372A\025\n\023spotilike.dev/Track\272H9r422^tracks/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\330\001\001'
   _globals['_LISTJOBSREQUEST'].fields_by_name['state']._loaded_options = None
@@ -55,12 +70,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSERVICE'].methods_by_name['GetJob']._serialized_options = b'\220\002\001\212\265\030\022\010\004\022\004name\032\006UPLOAD \001\202\323\344\223\002\023\022\021/v1/{name=jobs/*}'
   _globals['_JOBSERVICE'].methods_by_name['ListJobs']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['ListJobs']._serialized_options = b'\220\002\001\212\265\030\002\010\002\202\323\344\223\002\n\022\010/v1/jobs'
-  _globals['_GETJOBREQUEST']._serialized_start=260
-  _globals['_GETJOBREQUEST']._serialized_end=372
-  _globals['_LISTJOBSREQUEST']._serialized_start=375
-  _globals['_LISTJOBSREQUEST']._serialized_end=628
-  _globals['_LISTJOBSRESPONSE']._serialized_start=630
-  _globals['_LISTJOBSRESPONSE']._serialized_end=738
-  _globals['_JOBSERVICE']._serialized_start=741
-  _globals['_JOBSERVICE']._serialized_end=1010
+  _globals['_JOBSERVICE'].methods_by_name['WatchJobs']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['WatchJobs']._serialized_options = b'\220\002\001\212\265\030\002\010\002\202\323\344\223\002\020\022\016/v1/jobs:watch'
+  _globals['_JOBSERVICE'].methods_by_name['CancelJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['CancelJob']._serialized_options = b'\220\002\002\212\265\030\022\010\004\022\004name\032\006UPLOAD \001\202\323\344\223\002\035\"\030/v1/{name=jobs/*}:cancel:\001*'
+  _globals['_JOBSERVICE'].methods_by_name['RetryJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['RetryJob']._serialized_options = b'\212\265\030\022\010\004\022\004name\032\006UPLOAD \001\202\323\344\223\002\034\"\027/v1/{name=jobs/*}:retry:\001*'
+  _globals['_GETJOBREQUEST']._serialized_start=289
+  _globals['_GETJOBREQUEST']._serialized_end=401
+  _globals['_WATCHJOBSREQUEST']._serialized_start=403
+  _globals['_WATCHJOBSREQUEST']._serialized_end=462
+  _globals['_WATCHJOBSRESPONSE']._serialized_start=464
+  _globals['_WATCHJOBSRESPONSE']._serialized_end=565
+  _globals['_CANCELJOBREQUEST']._serialized_start=568
+  _globals['_CANCELJOBREQUEST']._serialized_end=728
+  _globals['_RETRYJOBREQUEST']._serialized_start=731
+  _globals['_RETRYJOBREQUEST']._serialized_end=890
+  _globals['_LISTJOBSREQUEST']._serialized_start=893
+  _globals['_LISTJOBSREQUEST']._serialized_end=1146
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1148
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1256
+  _globals['_JOBSERVICE']._serialized_start=1259
+  _globals['_JOBSERVICE']._serialized_end=1956
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """Shows jobs.
+    """Shows jobs, stops them and starts them anew.
     """
 
     def __init__(self, channel):
@@ -46,10 +46,25 @@ class JobServiceStub:
                 request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.WatchJobs = channel.unary_stream(
+                '/spotilike.processing.v1.JobService/WatchJobs',
+                request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsRequest.SerializeToString,
+                response_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsResponse.FromString,
+                _registered_method=True)
+        self.CancelJob = channel.unary_unary(
+                '/spotilike.processing.v1.JobService/CancelJob',
+                request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
+                response_deserializer=spotilike_dot_processing_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/spotilike.processing.v1.JobService/RetryJob',
+                request_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=spotilike_dot_processing_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
-    """Shows jobs.
+    """Shows jobs, stops them and starts them anew.
     """
 
     def GetJob(self, request, context):
@@ -70,6 +85,40 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchJobs(self, request, context):
+        """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+        happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+        `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+        empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+        last, and a job may be told twice.
+        The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+        platform is given up: call again with the last `sequence`.
+        Requires: user.
+        Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJob(self, request, context):
+        """Stops a job that has not ended: one that waits at once, one that a worker has within a second. It is FAILED with the
+        reason CANCELLED then, and what was playable before stays so. A cancelled job is answered as it is.
+        Requires: UPLOAD of the track's artist, or admin.
+        Errors: JOB_NOT_FOUND, JOB_OVER, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJob(self, request, context):
+        """Starts a job that has failed from its beginning, with all of its tries. Its master must still be there.
+        Requires: UPLOAD of the track's artist, or admin.
+        Errors: JOB_NOT_FOUND, JOB_NOT_FAILED, MASTER_MISSING, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +132,21 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsRequest.FromString,
                     response_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsResponse.SerializeToString,
             ),
+            'WatchJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJobs,
+                    request_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsRequest.FromString,
+                    response_serializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsResponse.SerializeToString,
+            ),
+            'CancelJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJob,
+                    request_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.CancelJobRequest.FromString,
+                    response_serializer=spotilike_dot_processing_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=spotilike_dot_processing_dot_v1_dot_job__service__pb2.RetryJobRequest.FromString,
+                    response_serializer=spotilike_dot_processing_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'spotilike.processing.v1.JobService', rpc_method_handlers)
@@ -92,7 +156,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """Shows jobs.
+    """Shows jobs, stops them and starts them anew.
     """
 
     @staticmethod
@@ -139,6 +203,87 @@ class JobService:
             '/spotilike.processing.v1.JobService/ListJobs',
             spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
             spotilike_dot_processing_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spotilike.processing.v1.JobService/WatchJobs',
+            spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsRequest.SerializeToString,
+            spotilike_dot_processing_dot_v1_dot_job__service__pb2.WatchJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.processing.v1.JobService/CancelJob',
+            spotilike_dot_processing_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
+            spotilike_dot_processing_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotilike.processing.v1.JobService/RetryJob',
+            spotilike_dot_processing_dot_v1_dot_job__service__pb2.RetryJobRequest.SerializeToString,
+            spotilike_dot_processing_dot_v1_dot_job__pb2.Job.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
-    """Shows jobs."""
+    """Shows jobs, stops them and starts them anew."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,10 +44,32 @@ class JobServiceStub:
     Requires: user.
     Errors: PAGE_TOKEN_INVALID.
     """
+    WatchJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]
+    """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+    happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+    `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+    empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+    last, and a job may be told twice.
+    The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+    platform is given up: call again with the last `sequence`.
+    Requires: user.
+    Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
+    """
+    CancelJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_pb2.Job]
+    """Stops a job that has not ended: one that waits at once, one that a worker has within a second. It is FAILED with the
+    reason CANCELLED then, and what was playable before stays so. A cancelled job is answered as it is.
+    Requires: UPLOAD of the track's artist, or admin.
+    Errors: JOB_NOT_FOUND, JOB_OVER, REQUEST_ID_REUSED.
+    """
+    RetryJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_pb2.Job]
+    """Starts a job that has failed from its beginning, with all of its tries. Its master must still be there.
+    Requires: UPLOAD of the track's artist, or admin.
+    Errors: JOB_NOT_FOUND, JOB_NOT_FAILED, MASTER_MISSING, REQUEST_ID_REUSED.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
-    """Shows jobs."""
+    """Shows jobs, stops them and starts them anew."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_pb2.Job]  # type: ignore[assignment]
@@ -60,9 +82,31 @@ class JobServiceAsyncStub(JobServiceStub):
     Requires: user.
     Errors: PAGE_TOKEN_INVALID.
     """
+    WatchJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
+    """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+    happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+    `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+    empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+    last, and a job may be told twice.
+    The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+    platform is given up: call again with the last `sequence`.
+    Requires: user.
+    Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
+    """
+    CancelJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """Stops a job that has not ended: one that waits at once, one that a worker has within a second. It is FAILED with the
+    reason CANCELLED then, and what was playable before stays so. A cancelled job is answered as it is.
+    Requires: UPLOAD of the track's artist, or admin.
+    Errors: JOB_NOT_FOUND, JOB_OVER, REQUEST_ID_REUSED.
+    """
+    RetryJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """Starts a job that has failed from its beginning, with all of its tries. Its master must still be there.
+    Requires: UPLOAD of the track's artist, or admin.
+    Errors: JOB_NOT_FOUND, JOB_NOT_FAILED, MASTER_MISSING, REQUEST_ID_REUSED.
+    """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows jobs."""
+    """Shows jobs, stops them and starts them anew."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -84,6 +128,46 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the jobs of the artists for which the caller has UPLOAD (an administrator: of all), the newest first.
         Requires: user.
         Errors: PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchJobs(
+        self,
+        request: _job_service_pb2.WatchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobsResponse]]:
+        """Shows what happens to the jobs of the artists for which the caller has UPLOAD (an administrator: to all) while it
+        happens. The first message is a snapshot, of more messages when it is long: every job that has changed since
+        `sequence`, or without one every job that has not ended. Then a message follows whenever jobs have changed, and an
+        empty one as a heartbeat at least every 15 seconds. What changes faster than the client reads is told as it is at
+        last, and a job may be told twice.
+        The stream ends when the access token expires, after 15 minutes at most, and sooner when a connection inside the
+        platform is given up: call again with the last `sequence`.
+        Requires: user.
+        Errors: TOKEN_INVALID, DEADLINE_EXCEEDED, DEPENDENCY_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelJob(
+        self,
+        request: _job_service_pb2.CancelJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """Stops a job that has not ended: one that waits at once, one that a worker has within a second. It is FAILED with the
+        reason CANCELLED then, and what was playable before stays so. A cancelled job is answered as it is.
+        Requires: UPLOAD of the track's artist, or admin.
+        Errors: JOB_NOT_FOUND, JOB_OVER, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJob(
+        self,
+        request: _job_service_pb2.RetryJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """Starts a job that has failed from its beginning, with all of its tries. Its master must still be there.
+        Requires: UPLOAD of the track's artist, or admin.
+        Errors: JOB_NOT_FOUND, JOB_NOT_FAILED, MASTER_MISSING, REQUEST_ID_REUSED.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -94,7 +94,7 @@ class Playback(_message.Message):
         codec: Global___Playback.Codec.ValueType
         """The codec."""
         bitrate_bps: _builtins.int
-        """The nominal bit rate, in bits a second."""
+        """The nominal bit rate, in bits a second; of FLAC the average."""
         uri: _builtins.str
         """Path of its media playlist at the edge."""
         sample_rate_hz: _builtins.int
@@ -171,6 +171,7 @@ class Playback(_message.Message):
     LOUDNESS_FIELD_NUMBER: _builtins.int
     WAVEFORM_URI_FIELD_NUMBER: _builtins.int
     RENDITIONS_FIELD_NUMBER: _builtins.int
+    DETAILED_WAVEFORM_URI_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`playbacks/{playback}`."""
     track: _builtins.str
@@ -183,7 +184,9 @@ class Playback(_message.Message):
     the addresses in playlists are relative and inherit it.
     """
     waveform_uri: _builtins.str
-    """Path of the waveform at the edge: JSON with minima and maxima."""
+    """Path of a waveform with about 1,000 points at the edge: JSON with minima and maxima."""
+    detailed_waveform_uri: _builtins.str
+    """Path of a waveform with about 10,000 points; empty for tracks that were made before there was one."""
     @_builtins.property
     def manifests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Playback.Manifest]:
         """One multivariant playlist a codec."""
@@ -217,10 +220,11 @@ class Playback(_message.Message):
         loudness: Global___Playback.Loudness | None = ...,
         waveform_uri: _builtins.str = ...,
         renditions: _abc.Iterable[Global___Playback.Rendition] | None = ...,
+        detailed_waveform_uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "expire_time", b"expire_time", "loudness", b"loudness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "expire_time", b"expire_time", "loudness", b"loudness", "manifest_uri", b"manifest_uri", "manifests", b"manifests", "media_token", b"media_token", "name", b"name", "renditions", b"renditions", "track", b"track", "waveform_uri", b"waveform_uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detailed_waveform_uri", b"detailed_waveform_uri", "duration", b"duration", "expire_time", b"expire_time", "loudness", b"loudness", "manifest_uri", b"manifest_uri", "manifests", b"manifests", "media_token", b"media_token", "name", b"name", "renditions", b"renditions", "track", b"track", "waveform_uri", b"waveform_uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
