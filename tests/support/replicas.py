@@ -58,7 +58,7 @@ class Sessions(SessionServiceServicer):
     async def CreateSession(self, request, _):
         """Note who comes and take the time."""
         with self._notes.open("a") as notes:
-            notes.write(f"{request.email.partition('@')[0]}\n")
+            notes.write(f"{request.email}\n")
         await asyncio.sleep(float(request.password))
         return SessionCredentials(refresh_token=self._name)
 
