@@ -134,7 +134,7 @@ class Workshop:
         variables = {
             f"SPOTILIKE_{name.upper()}": str(getattr(value, "get_secret_value", lambda value=value: value)())
             for name, value in self.settings
-            if value is not None
+            if name in self.settings.model_fields_set
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "services.processing.worker"),
