@@ -1,12 +1,17 @@
 """What was given up waits for a person, who tries it once more or throws it away."""
 
+import asyncio
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import grpc
+import psycopg
 import pytest
+from alembic import command
 from sqlalchemy import column, delete, insert, select, table
 
 from services.common import events
+from services.common.migrate import configuration
 from services.common.pages import PageRequest
 from services.processing.domain import Failure, Status
 from services.processing.tables import dead_letters, retired_folders
@@ -23,6 +28,7 @@ from tests.support.services import error_info
 
 PASSING = Failure("ENCODER_CRASHED", "Try again.", "words of the encoder", transient=True)
 LASTING = Failure("CORRUPT", "Export it again.")
+LONG_AGO = datetime(2020, 2, 29, tzinfo=UTC)
 FAILED = {"status": Status.FAILED, "reason": "ENCODER_CRASHED"}
 
 
@@ -97,6 +103,23 @@ async def test_a_master_that_is_at_fault_is_not_put_aside(workshop):
     await workshop.queue().fail(await workshop.take(), LASTING)
 
     assert await buried(workshop) == {}
+
+
+async def test_what_was_put_aside_before_there_were_letters_is_one(databases):
+    """An installation that is upgraded loses nothing."""
+    name = f"processing_{databases.worker}_{uuid4().hex[:8]}"
+    await databases.engines.postgres.create_database("processing", name)
+    url = databases.engines.database_url("processing", "owner", name)
+    migrations = configuration("processing", url)
+    await asyncio.to_thread(command.upgrade, migrations, "0004")
+    aside = "INSERT INTO dead_events (subject, payload, error, created_at) VALUES ('subject', 'event', 'error', %s)"
+    with psycopg.connect(url) as connection:
+        connection.execute(aside, [LONG_AGO])
+    await asyncio.to_thread(command.upgrade, migrations, "head")
+
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT subject, payload, error, created_at, job_id FROM dead_letters").fetchall()
+    assert rows == [("subject", b"event", "error", LONG_AGO, None)]
 
 
 async def test_what_the_release_before_puts_aside_is_a_letter_too(workshop):
