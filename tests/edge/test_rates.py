@@ -120,7 +120,7 @@ async def test_another_address_may_still_sign_in(wary: RunningEdge):
         assert (await other.post("/v1/sessions", json={})).status_code == 200
 
 
-ROUNDS, ASKED, LOOKS = 8, 60, 3
+ROUNDS, ASKED, LOOKS = 8, 60, 5
 OTHERS = [f"127.0.1.{number}" for number in range(1, 21)]
 """Each of them stays far below the limit."""
 

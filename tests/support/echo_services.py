@@ -27,6 +27,7 @@ from grpc_health.v1._async import HealthServicer
 
 from envoy.contract import Contract
 from services.common import errors, status
+from services.common.server import OPTIONS
 from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
 
 CONTEXTS = ("user", "catalog", "processing", "streaming")
@@ -92,7 +93,7 @@ class EchoServices:
     async def start(self, tls_dir: Callable[[str], Path], methods: Sequence[MethodDescriptor]) -> None:
         """Serve `methods`, each at its context; `tls_dir` finds the certificates of a context."""
         for context in CONTEXTS:
-            server = grpc.aio.server()
+            server = grpc.aio.server(options=OPTIONS)
             mine = [method for method in methods if method.full_name.startswith(f"spotilike.{context}.")]
             for method in mine:
                 server.add_generic_rpc_handlers([self._handler(method)])
