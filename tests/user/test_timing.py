@@ -2,7 +2,7 @@
 
 Hashes are cheap here, so that a difference is a larger part of the whole than it is in service. A comparison fails when
 a fresh sample, three times as large, fails as well: of a hundred honest comparisons one has p < 0.01. On a busy machine
-the medians of calls of one and the same kind differ by more than five per cent; the two kinds may differ by as much.
+medians differ by more than five per cent even when the kinds are drawn by lot; the two kinds may differ by as much.
 """
 
 import asyncio
