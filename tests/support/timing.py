@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 SHUFFLES = 500
 
 
