@@ -5,8 +5,10 @@ import random
 import socket
 from pathlib import Path
 
-_RANGE = range(20000, 22700)
-"""Below the kernel's ephemeral ports (from 32768), also after the 10000 which SeaweedFS adds for gRPC."""
+_RANGE = range(10300, 32700)
+"""Below the kernel's ephemeral ports (from 32768), and wide, since whoever starts at the same moment picks as well."""
+_PAIRED_RANGE = range(20000, 22700)
+"""Below them also after the 10000 which SeaweedFS adds for gRPC."""
 
 
 def is_free(port: int) -> bool:
@@ -41,7 +43,8 @@ class PortBook:
         if kept is None or not self._usable(kept, paired_with):
             others = set(self._kept.values())
             # Random, not ascending: two installations which start at the same moment seldom look at the same port.
-            candidates = random.sample(_RANGE, len(_RANGE))
+            wanted = _PAIRED_RANGE if paired_with else _RANGE
+            candidates = random.sample(wanted, len(wanted))
             kept = next(port for port in candidates if port not in others and self._usable(port, paired_with))
             self._kept[name] = kept
             self._file.write_text(json.dumps(self._kept, indent=2) + "\n")

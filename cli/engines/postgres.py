@@ -162,9 +162,14 @@ class Postgres:
         verifier = server.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
         await server.execute(
             sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
-                sql.Identifier(role), sql.Literal(_CONNECTIONS_PER_ROLE), sql.Literal(verifier)
+                sql.Identifier(role), sql.Literal(self._connections_per_role), sql.Literal(verifier)
             )
         )
+
+    @property
+    def _connections_per_role(self) -> int:
+        """Tests run the services of two workers, each with databases of its own, under one role."""
+        return _CONNECTIONS_PER_ROLE if self.durable else 2 * _CONNECTIONS_PER_ROLE
 
     async def create_database(self, context: str, name: str, *, template: str = "template1") -> None:
         """Make a database of a context if it is not there: its owner migrates, its application reads and writes rows.

@@ -4,8 +4,10 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -18,6 +20,8 @@ from cli.engines.running import running_postgres
 from tests.support.engines import Run
 
 _START_SECONDS = 120
+TRIES = 3
+PORT_TAKEN = ("Failed to bind", "address already in use", "Address already in use")
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,23 @@ def start(run: Run, *options: str) -> Installation:
     with run.lock("installation"):
         if not outcome.exists():
             folder.mkdir()
-            port = free_port()
-            started = command("up", "--detach", "--data", str(folder / "data"), "--port", str(port), *options)
-            failure = f"{started.stdout}{started.stderr}" if started.returncode else None
-            outcome.write_text(json.dumps({"port": port, "failure": failure}))
+            outcome.write_text(json.dumps(_up(folder / "data", options)))
     known = json.loads(outcome.read_text())
     if known["failure"]:
         raise RuntimeError(f"up failed:\n{known['failure']}")
     return Installation(folder / "data", known["port"])
+
+
+def _up(data: Path, options: Sequence[str]) -> dict[str, Any]:
+    """Start an installation; once more when another test has taken a port after it was picked."""
+    for _ in range(TRIES):
+        port = free_port()
+        started = command("up", "--detach", "--data", str(data), "--port", str(port), *options)
+        failure = f"{started.stdout}{started.stderr}" if started.returncode else None
+        if failure is None or not any(words in failure for words in PORT_TAKEN):
+            break
+        shutil.rmtree(data)
+    return {"port": port, "failure": failure}
 
 
 def free_port() -> int:

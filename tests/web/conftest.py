@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.e2e.song import Listener
 from tests.support import audio
 from tests.support.installation import Installation
-from tests.web.browser import CHROMIUM, FLAGS, Tab, visit
+from tests.web.browser import CHROMIUM, FLAGS, PATIENCE_MS, Tab, visit
 
 Visit = Callable[..., AbstractContextManager[Tab]]
 
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(sentence)
         pytest.skip(sentence)
-    expect.set_options()
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
