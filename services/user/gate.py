@@ -41,7 +41,7 @@ class Gate:
         when there is room to look at it. The same statements run for an address without an account. Refused with
         ATTEMPTS_THROTTLED during a pause.
         """
-        with self._passwords.turn() as turn:
+        async with self._passwords.turn() as turn:
             async with self._store.begin() as tx:
                 own = place.network if await tx.trail.is_own_network(email, place.network) else None
                 subject = domain.account_subject(email, own)

@@ -1,9 +1,9 @@
 """Password hashes: Argon2id at OWASP's parameters, off the event loop, with a bound on memory."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -25,24 +25,27 @@ class Passwords:
         """Use `threads` at once, each with the memory of `hasher`, and let `queue` more wait."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._places = threads + queue
+        # Who waits does nothing yet, so that those who find no place hear of it at once.
+        self._working = asyncio.Semaphore(2 * threads)
         self._hasher = hasher
         self._decoy = hasher.hash("nobody has this password")
 
-    @contextmanager
-    def turn(self) -> Iterator["Turn"]:
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator["Turn"]:
         """Take a place in the queue for as long as the block lasts; refused with OVERLOADED when none is free."""
         if self._places <= 0:
             raise errors.ResourceExhausted("OVERLOADED", "Too many people sign in now. Try again.", retry_seconds=2.0)
         self._places -= 1
         turn = Turn(self._threads, self._hasher, self._decoy)
         try:
-            yield turn
+            async with self._working:
+                yield turn
         finally:
             turn.when_over(self._free)
 
     async def hash(self, password: str) -> str:
         """Hash a new password."""
-        with self.turn() as turn:
+        async with self.turn() as turn:
             return await turn.hash(password)
 
     def is_outdated(self, known_hash: str) -> bool:
