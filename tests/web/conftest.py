@@ -54,6 +54,7 @@ def browser() -> Iterator[Browser]:
         sentence = f"{CHROMIUM} is missing: install it (on Debian: apt-get install chromium) to run these tests."
         if os.environ.get("CI"):
             pytest.fail(sentence)
+        # A developer without a browser still gets the other tests; CI and `./spotilike test` always have one.
         pytest.skip(sentence)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
