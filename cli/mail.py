@@ -13,15 +13,20 @@ from cli.engines.data import DataFolder
 
 def mail(data: DataFolder, address: str | None, *, as_json: bool) -> None:
     """Print the captured mails, the oldest first; only those to one address when it is given."""
-    letters = [letter for letter in _letters(data.mail) if address is None or _to(letter) == address.lower()]
+    letters = captured(data, address)
     if as_json:
-        typer.echo(json.dumps([_fields(letter) for letter in letters], ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(letters, ensure_ascii=False, indent=2))
         return
     if not letters:
         typer.echo("No mail yet." if address is None else f"No mail to {address} yet.")
-    for letter in letters:
-        fields = _fields(letter)
+    for fields in letters:
         typer.echo(f"{fields['time']}  to {fields['to']}\n{fields['subject']}\n\n{fields['text']}\n{'─' * 60}")
+
+
+def captured(data: DataFolder, address: str | None = None) -> list[dict[str, str]]:
+    """Return time, receiver, subject and text of the captured mails, the oldest first."""
+    letters = map(_fields, _letters(data.mail))
+    return [fields for fields in letters if address is None or fields["to"] == address.lower()]
 
 
 def _letters(folder: Path) -> list[EmailMessage]:

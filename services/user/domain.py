@@ -41,6 +41,7 @@ class User:
     """Key of the picture."""
     is_verified: bool
     is_disabled: bool
+    disabled_reason: str | None
     roles: tuple[str, ...]
     created_at: datetime
     updated_at: datetime

@@ -140,16 +140,19 @@ async def test_a_disabled_account_is_out_everywhere_until_it_is_enabled(desk, ad
     assert (types.count("DISABLED"), types.count("ENABLED")) == (1, 1)
 
 
-async def test_only_administrators_see_that_an_account_is_disabled(desk, admin):
-    """To others it looks as ever."""
+async def test_only_administrators_see_that_an_account_is_disabled_and_why(desk, admin):
+    """To others it looks as ever; who is enabled again has no reason any more."""
     account, other = await desk.sign_up(), await desk.sign_up()
-    await desk.users.DisableUser(DisableUserRequest(name=account.name), metadata=admin.metadata)
+    disable = DisableUserRequest(name=account.name, reason="spam")
+    await desk.users.DisableUser(disable, metadata=admin.metadata)
     request = GetUserRequest(name=account.name)
 
     seen = await desk.users.GetUser(request, metadata=admin.metadata)
-    assert (seen.is_disabled, seen.email) == (True, account.email)
+    assert (seen.is_disabled, seen.disabled_reason, seen.email) == (True, "spam", account.email)
     seen = await desk.users.GetUser(request, metadata=other.metadata)
-    assert (seen.is_disabled, seen.email) == (False, "")
+    assert (seen.is_disabled, seen.disabled_reason, seen.email) == (False, "", "")
+    enabled = await desk.users.EnableUser(EnableUserRequest(name=account.name), metadata=admin.metadata)
+    assert enabled.disabled_reason == ""
 
 
 async def test_accounts_are_found_by_the_beginning_of_a_name_or_an_address(island, two_admins):

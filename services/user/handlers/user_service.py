@@ -380,4 +380,5 @@ def for_admin(user: User) -> user_pb2.User:
     """Show what only administrators may see."""
     shown = private(user)
     shown.is_disabled = user.is_disabled
+    shown.disabled_reason = user.disabled_reason or ""
     return shown

@@ -186,6 +186,7 @@ def _user(row: Row[Any]) -> User:
         avatar_url=row.avatar_url,
         is_verified=bool(row.is_verified),
         is_disabled=row.disabled_at is not None,
+        disabled_reason=row.disabled_reason,
         roles=tuple(row.role_names or ()),
         created_at=row.created_at,
         updated_at=row.updated_at,

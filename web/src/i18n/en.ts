@@ -40,6 +40,7 @@ export const en = {
   'admin.grantTitle': 'Make {username} an administrator?',
   'admin.isAdmin': 'Administrator',
   'admin.isDisabled': 'Disabled',
+  'admin.disabledBecause': 'Disabled because: {reason}',
   'admin.none': 'No account begins like this.',
   'admin.reason': 'Reason',
   'admin.reasonHint': 'Only other administrators see it.',

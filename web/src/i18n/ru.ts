@@ -41,6 +41,7 @@ export const ru = {
   'admin.grantTitle': 'Сделать {username} администратором?',
   'admin.isAdmin': 'Администратор',
   'admin.isDisabled': 'Отключён',
+  'admin.disabledBecause': 'Причина отключения: {reason}',
   'admin.none': 'Так не начинается ни один аккаунт.',
   'admin.reason': 'Причина',
   'admin.reasonHint': 'Её видят только другие администраторы.',

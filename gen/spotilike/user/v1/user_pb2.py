@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cspotilike/user/v1/user.proto\x12\x11spotilike.user.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x03\n\x04User\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x08\xbaH\x04r\x02\x18@\x12 \n\x05\x65mail\x18\x02 \x01(\tB\x11\xe2\x41\x01\x02\xbaH\nr\x05\x18\xff\x01`\x01\xd8\x01\x01\x12G\n\x08username\x18\x03 \x01(\tB5\xe2\x41\x01\x02\xbaH.r)\x10\x03\x18\x32\x32#^[\\p{L}\\p{N}][\\p{L}\\p{M}\\p{N}._-]*$\xd8\x01\x01\x12 \n\navatar_uri\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x04\x12\x19\n\x0bis_verified\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\x05roles\x18\x06 \x03(\tB\x0c\xe2\x41\x01\x03\xbaH\x05\x92\x01\x02\x10\x10\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x0bis_disabled\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x03:%\xea\x41\"\n\x12spotilike.dev/User\x12\x0cusers/{user}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cspotilike/user/v1/user.proto\x12\x11spotilike.user.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x03\n\x04User\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x08\xbaH\x04r\x02\x18@\x12 \n\x05\x65mail\x18\x02 \x01(\tB\x11\xe2\x41\x01\x02\xbaH\nr\x05\x18\xff\x01`\x01\xd8\x01\x01\x12G\n\x08username\x18\x03 \x01(\tB5\xe2\x41\x01\x02\xbaH.r)\x10\x03\x18\x32\x32#^[\\p{L}\\p{N}][\\p{L}\\p{M}\\p{N}._-]*$\xd8\x01\x01\x12 \n\navatar_uri\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x04\x12\x19\n\x0bis_verified\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\x05roles\x18\x06 \x03(\tB\x0c\xe2\x41\x01\x03\xbaH\x05\x92\x01\x02\x10\x10\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x0bis_disabled\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x03\x12%\n\x0f\x64isabled_reason\x18\n \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03:%\xea\x41\"\n\x12spotilike.dev/User\x12\x0cusers/{user}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,8 +53,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USER'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_USER'].fields_by_name['is_disabled']._loaded_options = None
   _globals['_USER'].fields_by_name['is_disabled']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['disabled_reason']._loaded_options = None
+  _globals['_USER'].fields_by_name['disabled_reason']._serialized_options = b'\342A\001\003\272H\005r\003\030\364\003'
   _globals['_USER']._loaded_options = None
   _globals['_USER']._serialized_options = b'\352A\"\n\022spotilike.dev/User\022\014users/{user}'
   _globals['_USER']._serialized_start=174
-  _globals['_USER']._serialized_end=580
+  _globals['_USER']._serialized_end=619
 # @@protoc_insertion_point(module_scope)

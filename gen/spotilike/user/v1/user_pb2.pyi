@@ -34,6 +34,7 @@ class User(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     IS_DISABLED_FIELD_NUMBER: _builtins.int
+    DISABLED_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`users/{user}`; the UUID is the subject of access tokens."""
     email: _builtins.str
@@ -46,6 +47,8 @@ class User(_message.Message):
     """Whether the e-mail address was confirmed. Only the user and administrators see it."""
     is_disabled: _builtins.bool
     """Whether an administrator has disabled the account. Only administrators see it."""
+    disabled_reason: _builtins.str
+    """Why, as the administrator who disabled it wrote. Only administrators see it."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the user's roles, `ROLE_USER` and `ROLE_ADMIN`. Only the user and administrators see them."""
@@ -70,10 +73,11 @@ class User(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         is_disabled: _builtins.bool = ...,
+        disabled_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_uri", b"avatar_uri", "create_time", b"create_time", "email", b"email", "is_disabled", b"is_disabled", "is_verified", b"is_verified", "name", b"name", "roles", b"roles", "update_time", b"update_time", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_uri", b"avatar_uri", "create_time", b"create_time", "disabled_reason", b"disabled_reason", "email", b"email", "is_disabled", b"is_disabled", "is_verified", b"is_verified", "name", b"name", "roles", b"roles", "update_time", b"update_time", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
