@@ -40,14 +40,15 @@ class Arrivals:
     async def assemble(self, file: Arriving, sent: Mapping[int, str]) -> None:
         """Make the file of its parts, unless it is whole already; refuses with the parts that are missing."""
         try:
-            if missing := file.missing(await self._parts(file), sent):
-                raise upload_incomplete(missing)
-            parts = [Part(number, sent[number]) for number, _ in file.parts()]
-            await self._storage.close_multipart(file.source_bucket, file.source_key, file.multipart_id, parts)
+            missing = file.missing(await self._parts(file), sent)
+            if not missing:
+                parts = [Part(number, sent[number]) for number, _ in file.parts()]
+                await self._storage.close_multipart(file.source_bucket, file.source_key, file.multipart_id, parts)
         except Missing:
-            # Somebody closed it before: another call, or this one before a crash kept it from being written down.
-            if not await self._parts_of_whole(file):
-                raise upload_incomplete([number for number, _ in file.parts()]) from None
+            missing = [number for number, _ in file.parts()]
+        # Somebody may have closed it before: another call, or this one before a crash kept it from being written down.
+        if missing and not await self._parts_of_whole(file):
+            raise upload_incomplete(missing)
 
     async def discard(self, file: Place) -> None:
         """Leave nothing of a file, neither parts nor the whole that was made of them."""
