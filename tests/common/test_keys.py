@@ -183,7 +183,7 @@ async def test_keys_are_rotated_on_schedule_once_however_many_processes_watch(
     async with asyncio.timeout(5):
         while (await published(replicas[0]))[0] == first:
             await asyncio.sleep(0.02)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # ten more looks by each, none of which may rotate again
 
     assert (await published(replicas[0]))[0] == second
     assert len(await published(replicas[0])) == 3

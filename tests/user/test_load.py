@@ -31,6 +31,8 @@ LOGINS = 64
 ASIDE_MIB = 24
 """What 64 calls take beside their hashes."""
 REFUSED_SECONDS = 0.1
+BURST_SECONDS = 0.5
+"""For those of the burst that find no place; a quiet machine takes a tenth of it."""
 LOOKED_AT = ("CREDENTIALS_INVALID", "DEPENDENCY_UNAVAILABLE")
 """What unknown addresses are answered, and whoever waited too long for the database of a busy machine."""
 
@@ -106,6 +108,7 @@ async def test_sixty_four_sign_ins_at_once_take_bounded_memory_and_who_comes_the
     show("who came then was refused after, median and longest", _milliseconds(refused))
     show("other calls took meanwhile, median and longest", _milliseconds(others))
     assert grown < THREADS * HASH_MIB + ASIDE_MIB
+    assert statistics.median(seconds for _, seconds in surplus) < BURST_SECONDS
     assert statistics.median(refused) < REFUSED_SECONDS
     assert statistics.median(others) < REFUSED_SECONDS
 
