@@ -14,7 +14,7 @@ from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import JobCompleted
 from tests.catalog.refusals import refused
 from tests.support.catalog import Edge, Processing
-from tests.support.rows import Rows
+from tests.support.rows import Rows, put_aside
 from tests.support.services import Account
 
 READY, FAILED, PROCESSING = Track.READY, Track.FAILED, Track.PROCESSING
@@ -255,13 +255,13 @@ async def test_a_draft_that_is_removed_has_nothing_to_retire(song):
 async def test_facts_about_nothing_are_put_aside(song):
     """A job that nobody knows and words that are no job; what comes after them is applied."""
     upload = await song.upload()
-    unknown = Upload(name=f"uploads/{uuid4()}", track=song.name)
+    unknown, nonsense = str(uuid4()), f"nonsense of {uuid4()}"
 
     await asyncio.gather(
-        song.completed(unknown, 1),
-        song.processing.tell("spotilike.processing.job_completed", JobCompleted(job="nonsense")),
+        song.completed(Upload(name=f"uploads/{unknown}", track=song.name), 1),
+        song.processing.tell("spotilike.processing.job_completed", JobCompleted(job=nonsense)),
         song.completed(upload, 1),
     )
 
     assert (await song.shown()).state == READY
-    assert len(await song.rows("DELETE FROM dead_events RETURNING error")) == 2
+    assert [await put_aside(song.rows, words) for words in (unknown, nonsense)] == [1, 1]
