@@ -44,4 +44,4 @@ async def holders(rows: Rows, text: str) -> set[str]:
 async def put_aside(rows: Rows, words: str) -> int:
     """Count the events with these words that a context put aside; other tests of this worker make it hear others."""
     count = "SELECT count(*) FROM dead_events WHERE position(convert_to(:words, 'UTF8') in payload) > 0"
-    return (await rows(count, words=words))[0][0]
+    return int((await rows(count, words=words))[0][0])
