@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spotilike/internal/v1/audio.proto\x12\x15spotilike.internal.v1\"\xb3\x08\n\nAudioFacts\x12\x0f\n\x07samples\x18\x01 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\x12\x1c\n\x0fintegrated_lufs\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08range_lu\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0etrue_peak_dbtp\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08waveform\x18\x07 \x01(\t\x12=\n\tmanifests\x18\x08 \x03(\x0b\x32*.spotilike.internal.v1.AudioFacts.Manifest\x12?\n\nrenditions\x18\t \x03(\x0b\x32+.spotilike.internal.v1.AudioFacts.Rendition\x12\x14\n\x0csource_codec\x18\n \x01(\t\x12\x18\n\x10source_container\x18\x0b \x01(\t\x12\x18\n\x10source_bit_depth\x18\x0c \x01(\x05\x12\x19\n\x11\x64\x65tailed_waveform\x18\r \x01(\t\x12\x1c\n\x14head_silence_samples\x18\x0e \x01(\x03\x12\x1c\n\x14tail_silence_samples\x18\x0f \x01(\x03\x12I\n\x0floudness_blocks\x18\x10 \x01(\x0b\x32\x30.spotilike.internal.v1.AudioFacts.LoudnessBlocks\x12\x34\n\x04tags\x18\x11 \x01(\x0b\x32&.spotilike.internal.v1.AudioFacts.Tags\x12\"\n\x15\x61lbum_integrated_lufs\x18\x12 \x01(\x01H\x03\x88\x01\x01\x1a\xbf\x01\n\tRendition\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x13\n\x0b\x62itrate_bps\x18\x02 \x01(\x05\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x17\n\x0fpriming_samples\x18\x05 \x01(\x05\x12\x17\n\x0fpadding_samples\x18\x06 \x01(\x05\x12\r\n\x05media\x18\x07 \x01(\t\x12\x10\n\x08playlist\x18\x08 \x01(\t\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x1a+\n\x08Manifest\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x10\n\x08playlist\x18\x02 \x01(\t\x1a\x37\n\x0eLoudnessBlocks\x12\x15\n\rlowest_tenths\x18\x01 \x01(\x11\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\r\x1aJ\n\x04Tags\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x02 \x01(\t\x12\r\n\x05\x61lbum\x18\x03 \x01(\t\x12\x14\n\x0ctrack_number\x18\x04 \x01(\x05\x42\x12\n\x10_integrated_lufsB\x0b\n\t_range_luB\x11\n\x0f_true_peak_dbtpB\x18\n\x16_album_integrated_lufsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spotilike/internal/v1/audio.proto\x12\x15spotilike.internal.v1\"\xc2\x08\n\nAudioFacts\x12\x0f\n\x07samples\x18\x01 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\x12\x1c\n\x0fintegrated_lufs\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08range_lu\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0etrue_peak_dbtp\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08waveform\x18\x07 \x01(\t\x12=\n\tmanifests\x18\x08 \x03(\x0b\x32*.spotilike.internal.v1.AudioFacts.Manifest\x12?\n\nrenditions\x18\t \x03(\x0b\x32+.spotilike.internal.v1.AudioFacts.Rendition\x12\x14\n\x0csource_codec\x18\n \x01(\t\x12\x18\n\x10source_container\x18\x0b \x01(\t\x12\x18\n\x10source_bit_depth\x18\x0c \x01(\x05\x12\x19\n\x11\x64\x65tailed_waveform\x18\r \x01(\t\x12\x1c\n\x14head_silence_samples\x18\x0e \x01(\x03\x12\x1c\n\x14tail_silence_samples\x18\x0f \x01(\x03\x12I\n\x0floudness_blocks\x18\x10 \x01(\x0b\x32\x30.spotilike.internal.v1.AudioFacts.LoudnessBlocks\x12\x34\n\x04tags\x18\x11 \x01(\x0b\x32&.spotilike.internal.v1.AudioFacts.Tags\x12\"\n\x15\x61lbum_integrated_lufs\x18\x12 \x01(\x01H\x03\x88\x01\x01\x12\r\n\x05\x63over\x18\x13 \x01(\t\x1a\xbf\x01\n\tRendition\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x13\n\x0b\x62itrate_bps\x18\x02 \x01(\x05\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x17\n\x0fpriming_samples\x18\x05 \x01(\x05\x12\x17\n\x0fpadding_samples\x18\x06 \x01(\x05\x12\r\n\x05media\x18\x07 \x01(\t\x12\x10\n\x08playlist\x18\x08 \x01(\t\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x1a+\n\x08Manifest\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x10\n\x08playlist\x18\x02 \x01(\t\x1a\x37\n\x0eLoudnessBlocks\x12\x15\n\rlowest_tenths\x18\x01 \x01(\x11\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\r\x1aJ\n\x04Tags\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x02 \x01(\t\x12\r\n\x05\x61lbum\x18\x03 \x01(\t\x12\x14\n\x0ctrack_number\x18\x04 \x01(\x05\x42\x12\n\x10_integrated_lufsB\x0b\n\t_range_luB\x11\n\x0f_true_peak_dbtpB\x18\n\x16_album_integrated_lufsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,13 +32,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spotilike.internal.v1.audio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDIOFACTS']._serialized_start=61
-  _globals['_AUDIOFACTS']._serialized_end=1136
-  _globals['_AUDIOFACTS_RENDITION']._serialized_start=689
-  _globals['_AUDIOFACTS_RENDITION']._serialized_end=880
-  _globals['_AUDIOFACTS_MANIFEST']._serialized_start=882
-  _globals['_AUDIOFACTS_MANIFEST']._serialized_end=925
-  _globals['_AUDIOFACTS_LOUDNESSBLOCKS']._serialized_start=927
-  _globals['_AUDIOFACTS_LOUDNESSBLOCKS']._serialized_end=982
-  _globals['_AUDIOFACTS_TAGS']._serialized_start=984
-  _globals['_AUDIOFACTS_TAGS']._serialized_end=1058
+  _globals['_AUDIOFACTS']._serialized_end=1151
+  _globals['_AUDIOFACTS_RENDITION']._serialized_start=704
+  _globals['_AUDIOFACTS_RENDITION']._serialized_end=895
+  _globals['_AUDIOFACTS_MANIFEST']._serialized_start=897
+  _globals['_AUDIOFACTS_MANIFEST']._serialized_end=940
+  _globals['_AUDIOFACTS_LOUDNESSBLOCKS']._serialized_start=942
+  _globals['_AUDIOFACTS_LOUDNESSBLOCKS']._serialized_end=997
+  _globals['_AUDIOFACTS_TAGS']._serialized_start=999
+  _globals['_AUDIOFACTS_TAGS']._serialized_end=1073
 # @@protoc_insertion_point(module_scope)

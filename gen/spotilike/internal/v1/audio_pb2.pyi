@@ -178,6 +178,7 @@ class AudioFacts(_message.Message):
     LOUDNESS_BLOCKS_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     ALBUM_INTEGRATED_LUFS_FIELD_NUMBER: _builtins.int
+    COVER_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Exact samples a channel at the source's rate."""
     sample_rate_hz: _builtins.int
@@ -208,6 +209,8 @@ class AudioFacts(_message.Message):
     """Integrated loudness of the track's album in LUFS. The catalog adds it when a track is going to be heard; unset until
     it is known, and for silence.
     """
+    cover: _builtins.str
+    """File name of the picture inside the master, in the folder of the preview; empty when there is none."""
     @_builtins.property
     def manifests(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioFacts.Manifest]:
         """The multivariant playlists."""
@@ -245,10 +248,11 @@ class AudioFacts(_message.Message):
         loudness_blocks: Global___AudioFacts.LoudnessBlocks | None = ...,
         tags: Global___AudioFacts.Tags | None = ...,
         album_integrated_lufs: _builtins.float | None = ...,
+        cover: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "range_lu", b"range_lu", "tags", b"tags", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "channels", b"channels", "detailed_waveform", b"detailed_waveform", "head_silence_samples", b"head_silence_samples", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "manifests", b"manifests", "range_lu", b"range_lu", "renditions", b"renditions", "sample_rate_hz", b"sample_rate_hz", "samples", b"samples", "source_bit_depth", b"source_bit_depth", "source_codec", b"source_codec", "source_container", b"source_container", "tags", b"tags", "tail_silence_samples", b"tail_silence_samples", "true_peak_dbtp", b"true_peak_dbtp", "waveform", b"waveform"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs", "_integrated_lufs", b"_integrated_lufs", "_range_lu", b"_range_lu", "_true_peak_dbtp", b"_true_peak_dbtp", "album_integrated_lufs", b"album_integrated_lufs", "channels", b"channels", "cover", b"cover", "detailed_waveform", b"detailed_waveform", "head_silence_samples", b"head_silence_samples", "integrated_lufs", b"integrated_lufs", "loudness_blocks", b"loudness_blocks", "manifests", b"manifests", "range_lu", b"range_lu", "renditions", b"renditions", "sample_rate_hz", b"sample_rate_hz", "samples", b"samples", "source_bit_depth", b"source_bit_depth", "source_codec", b"source_codec", "source_container", b"source_container", "tags", b"tags", "tail_silence_samples", b"tail_silence_samples", "true_peak_dbtp", b"true_peak_dbtp", "waveform", b"waveform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__album_integrated_lufs: _TypeAlias = _typing.Literal["album_integrated_lufs"]  # noqa: Y015
     _WhichOneofArgType__album_integrated_lufs: _TypeAlias = _typing.Literal["_album_integrated_lufs", b"_album_integrated_lufs"]  # noqa: Y015

@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spotilike/processing/v1/job.proto\x12\x17spotilike.processing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x06\n\x03Job\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x05track\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18@\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32\".spotilike.processing.v1.Job.StateB\x04\xe2\x41\x01\x03\x12\x37\n\x05stage\x18\x04 \x01(\x0e\x32\".spotilike.processing.v1.Job.StageB\x04\xe2\x41\x01\x03\x12\x1e\n\x07percent\x18\x05 \x01(\x05\x42\r\xe2\x41\x01\x03\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\x07\x61ttempt\x18\x06 \x01(\x05\x42\x0b\xe2\x41\x01\x03\xbaH\x04\x1a\x02(\x00\x12\x1b\n\x06reason\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18@\x12\x1d\n\x07message\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xe8\x07\x12 \n\terror_log\x18\t \x01(\tB\r\xe2\x41\x01\x03\xbaH\x06r\x04\x18\x80\x80\x01\x12\x35\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\tsuggested\x18\x0c \x01(\x0b\x32!.spotilike.processing.v1.Job.TagsB\x04\xe2\x41\x01\x03\x1a\x81\x01\n\x04Tags\x12\x1b\n\x05title\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03\x12\x1c\n\x06\x61rtist\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\x05\x61lbum\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03\x12!\n\x0ctrack_number\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x03\xbaH\x04\x1a\x02(\x00\"V\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\r\n\tCOMPLETED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\"Z\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x44OWNLOADING\x10\x01\x12\x0b\n\x07PROBING\x10\x02\x12\x0c\n\x08\x45NCODING\x10\x03\x12\x0e\n\nPUBLISHING\x10\x04:\"\xea\x41\x1f\n\x11spotilike.dev/Job\x12\njobs/{job}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spotilike/processing/v1/job.proto\x12\x17spotilike.processing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x08\n\x03Job\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x05track\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18@\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32\".spotilike.processing.v1.Job.StateB\x04\xe2\x41\x01\x03\x12\x37\n\x05stage\x18\x04 \x01(\x0e\x32\".spotilike.processing.v1.Job.StageB\x04\xe2\x41\x01\x03\x12\x1e\n\x07percent\x18\x05 \x01(\x05\x42\r\xe2\x41\x01\x03\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\x07\x61ttempt\x18\x06 \x01(\x05\x42\x0b\xe2\x41\x01\x03\xbaH\x04\x1a\x02(\x00\x12\x1b\n\x06reason\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18@\x12\x1d\n\x07message\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xe8\x07\x12 \n\terror_log\x18\t \x01(\tB\r\xe2\x41\x01\x03\xbaH\x06r\x04\x18\x80\x80\x01\x12\x35\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\tsuggested\x18\x0c \x01(\x0b\x32!.spotilike.processing.v1.Job.TagsB\x04\xe2\x41\x01\x03\x12!\n\x0bpreview_uri\x18\r \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x01\x12\x44\n\x08warnings\x18\x0e \x03(\x0b\x32$.spotilike.processing.v1.Job.WarningB\x0c\xe2\x41\x01\x03\xbaH\x05\x92\x01\x02\x10\n\x1a\xa2\x01\n\x04Tags\x12\x1b\n\x05title\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03\x12\x1c\n\x06\x61rtist\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\x05\x61lbum\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xf4\x03\x12!\n\x0ctrack_number\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x03\xbaH\x04\x1a\x02(\x00\x12\x1f\n\tcover_uri\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\x80\x01\x1a\x61\n\x07Warning\x12\x1b\n\x06reason\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18@\x12\x1d\n\x07message\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\x18\xe8\x07\x12\x1a\n\x05track\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x03\xbaH\x04r\x02\x18@\"V\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\r\n\tCOMPLETED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\"Z\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x44OWNLOADING\x10\x01\x12\x0b\n\x07PROBING\x10\x02\x12\x0c\n\x08\x45NCODING\x10\x03\x12\x0e\n\nPUBLISHING\x10\x04:\"\xea\x41\x1f\n\x11spotilike.dev/Job\x12\njobs/{job}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOB_TAGS'].fields_by_name['album']._serialized_options = b'\342A\001\003\272H\005r\003\030\364\003'
   _globals['_JOB_TAGS'].fields_by_name['track_number']._loaded_options = None
   _globals['_JOB_TAGS'].fields_by_name['track_number']._serialized_options = b'\342A\001\003\272H\004\032\002(\000'
+  _globals['_JOB_TAGS'].fields_by_name['cover_uri']._loaded_options = None
+  _globals['_JOB_TAGS'].fields_by_name['cover_uri']._serialized_options = b'\342A\001\003\272H\005r\003\030\200\001'
+  _globals['_JOB_WARNING'].fields_by_name['reason']._loaded_options = None
+  _globals['_JOB_WARNING'].fields_by_name['reason']._serialized_options = b'\342A\001\003\272H\004r\002\030@'
+  _globals['_JOB_WARNING'].fields_by_name['message']._loaded_options = None
+  _globals['_JOB_WARNING'].fields_by_name['message']._serialized_options = b'\342A\001\003\272H\005r\003\030\350\007'
+  _globals['_JOB_WARNING'].fields_by_name['track']._loaded_options = None
+  _globals['_JOB_WARNING'].fields_by_name['track']._serialized_options = b'\342A\001\003\272H\004r\002\030@'
   _globals['_JOB'].fields_by_name['name']._loaded_options = None
   _globals['_JOB'].fields_by_name['name']._serialized_options = b'\342A\001\010\272H\005r\003\030\200\001'
   _globals['_JOB'].fields_by_name['track']._loaded_options = None
@@ -67,14 +75,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOB'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_JOB'].fields_by_name['suggested']._loaded_options = None
   _globals['_JOB'].fields_by_name['suggested']._serialized_options = b'\342A\001\003'
+  _globals['_JOB'].fields_by_name['preview_uri']._loaded_options = None
+  _globals['_JOB'].fields_by_name['preview_uri']._serialized_options = b'\342A\001\003\272H\005r\003\030\200\001'
+  _globals['_JOB'].fields_by_name['warnings']._loaded_options = None
+  _globals['_JOB'].fields_by_name['warnings']._serialized_options = b'\342A\001\003\272H\005\222\001\002\020\n'
   _globals['_JOB']._loaded_options = None
   _globals['_JOB']._serialized_options = b'\352A\037\n\021spotilike.dev/Job\022\njobs/{job}'
   _globals['_JOB']._serialized_start=185
-  _globals['_JOB']._serialized_end=1034
-  _globals['_JOB_TAGS']._serialized_start=689
-  _globals['_JOB_TAGS']._serialized_end=818
-  _globals['_JOB_STATE']._serialized_start=820
-  _globals['_JOB_STATE']._serialized_end=906
-  _globals['_JOB_STAGE']._serialized_start=908
-  _globals['_JOB_STAGE']._serialized_end=998
+  _globals['_JOB']._serialized_end=1271
+  _globals['_JOB_TAGS']._serialized_start=794
+  _globals['_JOB_TAGS']._serialized_end=956
+  _globals['_JOB_WARNING']._serialized_start=958
+  _globals['_JOB_WARNING']._serialized_end=1055
+  _globals['_JOB_STATE']._serialized_start=1057
+  _globals['_JOB_STATE']._serialized_end=1143
+  _globals['_JOB_STAGE']._serialized_start=1145
+  _globals['_JOB_STAGE']._serialized_end=1235
 # @@protoc_insertion_point(module_scope)

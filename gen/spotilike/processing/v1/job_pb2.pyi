@@ -3,9 +3,11 @@
 isort:skip_file
 The processing of a master."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -96,6 +98,7 @@ class Job(_message.Message):
         ARTIST_FIELD_NUMBER: _builtins.int
         ALBUM_FIELD_NUMBER: _builtins.int
         TRACK_NUMBER_FIELD_NUMBER: _builtins.int
+        COVER_URI_FIELD_NUMBER: _builtins.int
         title: _builtins.str
         """Title of the track."""
         artist: _builtins.str
@@ -104,6 +107,8 @@ class Job(_message.Message):
         """Title of the album."""
         track_number: _builtins.int
         """Place on the album; 0 when it does not say."""
+        cover_uri: _builtins.str
+        """The picture inside the master, a path at the edge: JPEG or PNG. Empty when there is none, and a day after the end."""
         def __init__(
             self,
             *,
@@ -111,10 +116,39 @@ class Job(_message.Message):
             artist: _builtins.str = ...,
             album: _builtins.str = ...,
             track_number: _builtins.int = ...,
+            cover_uri: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "title", b"title", "track_number", b"track_number"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "cover_uri", b"cover_uri", "title", b"title", "track_number", b"track_number"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Warning(_message.Message):
+        """Something that the artist should look at. It stops nothing."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REASON_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        TRACK_FIELD_NUMBER: _builtins.int
+        reason: _builtins.str
+        """A stable word: SAME_RECORDING, when another artist has uploaded what sounds the same."""
+        message: _builtins.str
+        """A sentence for the artist that says what to do."""
+        track: _builtins.str
+        """SAME_RECORDING: the other artist's `tracks/{track}`. Only administrators see it."""
+        def __init__(
+            self,
+            *,
+            reason: _builtins.str = ...,
+            message: _builtins.str = ...,
+            track: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "track", b"track"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,6 +164,8 @@ class Job(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     SUGGESTED_FIELD_NUMBER: _builtins.int
+    PREVIEW_URI_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`jobs/{job}`."""
     track: _builtins.str
@@ -148,6 +184,11 @@ class Job(_message.Message):
     """FAILED: a sentence for the artist that says what to do."""
     error_log: _builtins.str
     """FAILED: the encoder's own words, at most 16 KiB. Only administrators see it."""
+    preview_uri: _builtins.str
+    """PROCESSING: a path at the edge where what is encoded already can be heard, as an HLS playlist that grows. It needs no
+    token, because nobody else can guess it; it ends a day after the job. Empty until the first seconds are there. Another
+    attempt has another one.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken in."""
@@ -159,6 +200,10 @@ class Job(_message.Message):
     @_builtins.property
     def suggested(self) -> Global___Job.Tags:
         """COMPLETED: what the master says about itself, as a suggestion."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job.Warning]:
+        """COMPLETED: what the artist should look at."""
 
     def __init__(
         self,
@@ -175,10 +220,12 @@ class Job(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         suggested: Global___Job.Tags | None = ...,
+        preview_uri: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___Job.Warning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "suggested", b"suggested", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "error_log", b"error_log", "message", b"message", "name", b"name", "percent", b"percent", "reason", b"reason", "stage", b"stage", "state", b"state", "suggested", b"suggested", "track", b"track", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "error_log", b"error_log", "message", b"message", "name", b"name", "percent", b"percent", "preview_uri", b"preview_uri", "reason", b"reason", "stage", b"stage", "state", b"state", "suggested", b"suggested", "track", b"track", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
