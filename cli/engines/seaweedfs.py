@@ -17,12 +17,17 @@ from cli.engines.readiness import http_ok
 from cli.engines.secret_files import SecretFiles, write_private
 
 REGION = "us-east-1"
-BUCKETS = ("uploads", "audio", "images")
+BUCKETS = ("uploads", "audio", "previews", "images")
 IDENTITIES = {
     "admin": ["Admin", "Read", "Write", "List", "Tagging"],
     "catalog": ["Read:uploads", "Write:uploads", "List:uploads"],
-    "processing": ["Read:uploads", "Read:audio", "Write:audio", "List:audio", "Write:images", "List:images"],
-    "edge": ["Read:audio", "Read:images"],
+    "processing": [
+        "Read:uploads",
+        *("Read:audio", "Write:audio", "List:audio"),
+        *("Write:previews", "List:previews"),
+        *("Write:images", "List:images"),
+    ],
+    "edge": ["Read:audio", "Read:previews", "Read:images"],
 }
 
 _GRPC_DISTANCE = 10000

@@ -45,6 +45,7 @@ def wire(settings: Settings) -> Service:
             abandoned=settings.abandoned_grace_seconds,
             retired=settings.retired_grace_seconds,
             replaced=settings.replaced_grace_seconds,
+            preview=settings.preview_grace_seconds,
         ),
     )
     return Service(

@@ -105,6 +105,8 @@ class Job(Task):
     folder: str | None
     facts: bytes | None
     """Serialized AudioFacts."""
+    preview: str | None
+    """Folder in which the artist hears it before."""
 
     @property
     def is_cancelled(self) -> bool:

@@ -126,6 +126,16 @@ class Queue(ABC, Generic[AnyTask, Made]):
 class JobQueue(Queue[Job, AudioFacts]):
     """The queue of masters."""
 
+    async def open_preview(self, lease: Lease[Job]) -> str:
+        """Answer the name of a new folder for what the artist hears while the attempt encodes."""
+        async with self._store.begin() as tx:
+            return await tx.previews.open(lease)
+
+    async def show_preview(self, lease: Lease[Job], folder: str) -> None:
+        """Tell the artist that something can be heard. Raises LeaseLostError."""
+        async with self._store.begin() as tx:
+            await tx.jobs.show_preview(lease, folder)
+
     def _tasks(self, tx: Transaction) -> Tasks[Job]:
         return tx.jobs
 

@@ -20,6 +20,8 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """host:port of the catalog's internal listener; it knows who may see which jobs."""
     audio_bucket: str = "audio"
     """Bucket of the renditions."""
+    preview_grace_seconds: float = 24 * 3600
+    """How long a preview stays, in seconds; the picture inside the master is offered as long."""
     abandoned_grace_seconds: float = 3600
     """How long the folder of an attempt stays after the attempt ended without completing its job, in seconds."""
     retired_grace_seconds: float = 25 * 3600

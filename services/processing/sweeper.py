@@ -10,8 +10,9 @@ import structlog
 
 from services.common import images
 from services.common.storage import Storage
+from services.processing.media import preview
 from services.processing.store import Store
-from services.processing.store.folders import Attempts, RetiredFolders
+from services.processing.store.folders import Attempts, Previews, RetiredFolders
 from services.processing.store.pictures import Pictures
 
 BATCH = 100
@@ -29,10 +30,12 @@ class Graces:
     """Of a master that is not played any more."""
     replaced: float
     """Of a picture that is not shown any more."""
+    preview: float
+    """Of what an artist may hear while the master is encoded, since its beginning."""
 
 
 class Sweeper:
-    """Sweeps two buckets. Several sweepers do no harm: removing is repeatable."""
+    """Sweeps three buckets. Several sweepers do no harm: removing is repeatable."""
 
     def __init__(self, store: Store, storage: Storage, audio_bucket: str, graces: Graces) -> None:
         """Remove folders after their graces."""
@@ -55,16 +58,19 @@ class Sweeper:
         async with self._store.read() as tx:
             await self._remove(tx.attempts, self._audio_bucket, self._graces.abandoned)
             await self._remove(tx.retired_folders, self._audio_bucket, self._graces.retired)
+            await self._remove(tx.previews, preview.BUCKET, self._graces.preview)
             await self._remove(tx.pictures, images.BUCKET, self._graces.replaced)
 
-    async def _remove(self, origin: Attempts | RetiredFolders | Pictures, bucket: str, grace_seconds: float) -> None:
+    async def _remove(
+        self, origin: Attempts | RetiredFolders | Previews | Pictures, bucket: str, grace_seconds: float
+    ) -> None:
         for folder in await origin.garbage(grace_seconds, BATCH):
             await self._empty(bucket, f"{folder}/")
             await origin.removed(folder)
             log.info("folder_removed", bucket=bucket, folder=folder)
 
     async def _empty(self, bucket: str, prefix: str) -> None:
-        if bucket == self._audio_bucket:  # images are written at once, never in parts
+        if bucket == self._audio_bucket:  # everything else is written at once, never in parts
             for key, upload_id in await self._storage.open_uploads(bucket, prefix):
                 await self._storage.abort_multipart(bucket, key, upload_id)
         for key in await self._storage.keys(bucket, prefix):

@@ -56,6 +56,8 @@ processing_jobs = Table(
     Column("message", String(1000)),
     Column("folder", String(255)),
     Column("facts", LargeBinary),
+    # Added: the folder where the artist hears it before, while there is something in it.
+    Column("preview", String(36)),
 )
 Index(
     "ix_processing_jobs_due",
@@ -139,6 +141,17 @@ Index(
     attempts.c.ended_at,
     postgresql_where=text("outcome <> 'COMPLETED' AND removed_at IS NULL"),
 )
+
+# Folders for previews; each attempt has its own. Their names are secrets: who knows one may hear what is in it.
+previews = Table(
+    "previews",
+    METADATA,
+    Column("folder", String(36), primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    tables.moment("opened_at"),
+    Column("removed_at", DateTime(timezone=True)),
+)
+Index("ix_previews_garbage", previews.c.opened_at, postgresql_where=text("removed_at IS NULL"))
 
 # Folders that the catalog does not play any more.
 retired_folders = Table(

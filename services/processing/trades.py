@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from services.common import images
 from services.common.storage import Storage
@@ -13,10 +14,11 @@ from services.processing.events import audio_facts
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Limits, Stage
 from services.processing.media.pipeline import transcode
+from services.processing.media.preview import BUCKET, Preview
 from services.processing.media.recipe import Recipe
 from services.processing.object_sink import ObjectSink
 from services.processing.pictures.sizes import make_images, publish
-from services.processing.queue import Queue
+from services.processing.queue import JobQueue, PictureQueue, Queue
 from services.processing.settings import WorkerSettings
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
@@ -26,10 +28,13 @@ Report = Callable[[Stage, int], None]
 """Hears the stage and the percentage that is done. Must not block."""
 
 
-class Trade(ABC, Generic[AnyTask, Made]):
+AnyQueue = TypeVar("AnyQueue", bound=Queue[Any, Any])
+
+
+class Trade(ABC, Generic[AnyTask, Made, AnyQueue]):
     """One kind of work: the queue where it waits, and how it is done."""
 
-    def __init__(self, queue: Queue[AnyTask, Made], storage: Storage, ffmpeg: Ffmpeg, settings: WorkerSettings) -> None:
+    def __init__(self, queue: AnyQueue, storage: Storage, ffmpeg: Ffmpeg, settings: WorkerSettings) -> None:
         """Take work from `queue`, read and write in `storage`, open files with `ffmpeg` alone."""
         self.queue = queue
         self._storage = storage
@@ -41,22 +46,26 @@ class Trade(ABC, Generic[AnyTask, Made]):
         """Do the work in an empty folder; answers what the queue writes down. Raises whatever goes wrong."""
 
 
-class Songs(Trade[Job, AudioFacts]):
+class Songs(Trade[Job, AudioFacts, JobQueue]):
     """Turns masters into HLS."""
 
     async def work(self, lease: Lease[Job], scratch: Path, report: Report) -> AudioFacts:
         """Transcode the master into the folder of the attempt."""
         master = scratch / "master"
         await sources.fetch(self._storage, lease.task.master, master)
+        folder = await self.queue.open_preview(lease)
+        hearing = ObjectSink(self._storage, BUCKET, folder)
+        audible = partial(self.queue.show_preview, lease, folder)
+        preview = Preview(hearing, self._settings.segment_seconds, audible)
         sink = ObjectSink(self._storage, self._settings.audio_bucket, lease.folder)
         limits = Limits(
             max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
         )
         recipe = Recipe(limits, self._settings.renditions, self._settings.segment_seconds)
-        return audio_facts(await transcode(master, sink, self._ffmpeg, recipe, report))
+        return audio_facts(await transcode(master, sink, self._ffmpeg, recipe, report, preview=preview))
 
 
-class Pictures(Trade[Picture, str]):
+class Pictures(Trade[Picture, str, PictureQueue]):
     """Turns pictures into public images."""
 
     async def work(self, lease: Lease[Picture], scratch: Path, report: Report) -> str:

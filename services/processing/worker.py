@@ -27,12 +27,12 @@ from services.processing.events import hear_nudges
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Stage
 from services.processing.media.refusals import MESSAGES, Reason, TranscodeError
-from services.processing.queue import JobQueue, PictureQueue
+from services.processing.queue import JobQueue, PictureQueue, Queue
 from services.processing.settings import WorkerSettings
 from services.processing.store import Store
 from services.processing.trades import Pictures, Songs, Trade
 
-AnyTrade = Trade[Any, Any]
+AnyTrade = Trade[Any, Any, Any]
 
 DOWNLOADING = "DOWNLOADING"
 REPORT_SECONDS = 1.0
@@ -102,8 +102,9 @@ class Worker:
         return False
 
     async def _take(self, trade: AnyTrade) -> Lease[Task] | None:
+        queue: Queue[Task, Any] = trade.queue
         try:
-            return await trade.queue.take()
+            return await queue.take()
         except Exception as error:
             if not _is_passing(error):
                 raise

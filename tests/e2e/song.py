@@ -7,6 +7,7 @@ uploads the master, waits for the job, plays every segment and reports it, and p
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,26 +76,30 @@ class Listener:
 
     def ended(self, name: str) -> Json:
         """Wait until a job or a picture has ended."""
-        return self._until(name, ("COMPLETED", "FAILED"))
+        return self.until(name, lambda seen: seen["state"] in ("COMPLETED", "FAILED"))
 
     def playable(self, track: str) -> Json:
         """Wait until the catalog has published a track."""
-        return self._until(track, ("READY",))
+        return self.until(track, lambda seen: seen["state"] == "READY")
 
-    def _until(self, name: str, states: tuple[str, ...]) -> Json:
-        """Wait for a state. The resource may not be known yet, and a part may just be coming back."""
+    def audible(self, job: str) -> Json:
+        """Wait until the artist can hear what is encoded of a job."""
+        return self.until(job, lambda seen: seen["previewUri"])
+
+    def until(self, name: str, is_so: Callable[[Json], Any]) -> Json:
+        """Look until something is so. The resource may not be known yet, and a part may just be coming back."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         seen: Json = {}
         while time.monotonic() < deadline:
             try:
                 response = self.http.get(f"/v1/{name}")
                 seen = response.json()
-                if response.is_success and seen["state"] in states:
+                if response.is_success and is_so(seen):
                     return seen
             except httpx.TransportError as error:
                 seen = {"error": repr(error)}
             time.sleep(0.1)
-        raise TimeoutError(f"{name} is not {' or '.join(states)}: {seen}")
+        raise TimeoutError(f"{name} has not come so far: {seen}")
 
     def media(self, path: str, token: str, first: int | None = None, length: int = 0) -> bytes:
         """Fetch media, whole or a range of it."""
@@ -127,6 +132,16 @@ def hear(listener: Listener, manifest: str, token: str) -> list[Heard]:
 def _variant(listener: Listener, playlist: str, token: str) -> Heard:
     lines = _lines(listener, playlist, token)
     assert lines[-1] == "#EXT-X-ENDLIST"
+    return _named(listener, playlist, lines, token)
+
+
+def hear_so_far(listener: Listener, playlist: str) -> Heard:
+    """Fetch what a preview names by now."""
+    return _named(listener, playlist, _lines(listener, playlist, ""), "")
+
+
+def _named(listener: Listener, playlist: str, lines: list[str], token: str) -> Heard:
+    """Fetch the initialisation and every segment that a playlist names."""
     uri, size, first = re.findall(r'#EXT-X-MAP:URI="([^"]+)",BYTERANGE="(\d+)@(\d+)"', "\n".join(lines))[0]
     data = listener.media(_beside(playlist, uri), token, int(first), int(size))
     seconds = 0.0

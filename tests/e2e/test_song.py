@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cli.engines.data import ROOT
-from tests.e2e.song import PASSWORD, Listener, hear
+from tests.e2e.song import PASSWORD, Listener, hear, hear_so_far
 from tests.support import audio
 
 SECONDS = 12
@@ -183,3 +183,25 @@ def test_a_file_that_is_no_song_fails_with_its_reason_within_ten_seconds(song, o
     assert (job["state"], job["reason"]) == ("FAILED", reason), job
     assert len(job["message"]) > 20
     assert "errorLog" not in job or not job["errorLog"]
+
+
+def test_the_artist_hears_a_master_before_it_is_encoded(installation, tmp_path):
+    """The first segments come through the edge while the job runs; in the end it is the whole sound."""
+    master = audio.save(tmp_path / "long.flac", audio.noise(90))
+    listener = Listener(installation.url)
+    name = listener.upload(listener.release()["name"], master)["job"]
+
+    shown = listener.audible(name)
+    growing = listener.plain.get(shown["previewUri"])
+    first = hear_so_far(listener, shown["previewUri"])
+    still = listener.get(f"/v1/{name}")
+    listener.job(name)
+
+    assert growing.headers["cache-control"] == "no-store"
+    assert "#EXT-X-ENDLIST" not in growing.text
+    assert still["state"] == "PROCESSING"
+    assert listener.get(f"/v1/{name}").get("previewUri", "") == ""
+    (tmp_path / "first.mp4").write_bytes(first.data)
+    (tmp_path / "all.mp4").write_bytes(hear_so_far(listener, shown["previewUri"]).data)
+    assert len(audio.decode(tmp_path / "first.mp4")) >= 3 * 44_100
+    assert len(audio.decode(tmp_path / "all.mp4")) == pytest.approx(90 * 44_100, abs=2 * AAC_FRAME)

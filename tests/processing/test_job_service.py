@@ -38,6 +38,17 @@ async def test_whoever_may_upload_sees_the_job(jobs, intake, studio, job):
     assert failed.error_log == ""
 
 
+async def test_a_preview_is_shown_while_the_job_runs(jobs, intake, studio, job):
+    """Then there is the track, or nothing worth hearing."""
+    folder = str(uuid4())
+    shown = []
+    for status in (Status.PENDING, Status.PROCESSING, Status.FAILED):
+        await change(intake, job, status=status, preview=folder)
+        shown.append((await jobs.GetJob(GetJobRequest(name=job), metadata=studio.account.metadata)).preview_uri)
+
+    assert shown == ["", f"/previews/{folder}/preview.m3u8", ""]
+
+
 async def test_a_stranger_cannot_tell_a_job_from_none(jobs, sign_up, job):
     """Neither answer says which jobs there are."""
     stranger = await sign_up()

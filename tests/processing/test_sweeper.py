@@ -8,7 +8,7 @@ from sqlalchemy import func, update
 
 from services.processing.domain import Failure
 from services.processing.sweeper import Graces, Sweeper
-from services.processing.tables import attempts, retired_folders
+from services.processing.tables import attempts, previews, retired_folders
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 GRACE = 3600.0
@@ -17,7 +17,7 @@ GRACE = 3600.0
 @pytest.fixture
 def sweeper(workshop):
     """Return a sweeper with a grace of an hour for every kind of folder."""
-    return Sweeper(workshop.store, workshop.storage, "audio", Graces(GRACE, GRACE, GRACE))
+    return Sweeper(workshop.store, workshop.storage, "audio", Graces(GRACE, GRACE, GRACE, GRACE))
 
 
 async def put(workshop, key):
@@ -31,6 +31,7 @@ async def later(workshop, seconds):
     async with workshop.database.begin() as connection:
         await connection.execute(update(attempts).where(attempts.c.ended_at.is_not(None)).values(ended_at=past))
         await connection.execute(update(retired_folders).values(retired_at=past))
+        await connection.execute(update(previews).values(opened_at=past))
 
 
 async def test_the_folder_of_a_fenced_off_attempt_goes_after_the_grace_and_the_published_one_stays(workshop, sweeper):
@@ -111,3 +112,21 @@ async def test_a_folder_is_removed_once(workshop, sweeper):
     await sweeper.sweep()
 
     assert await workshop.storage.keys("audio", f"{folder}/") == [f"{folder}/aac.m3u8"]
+
+
+async def test_a_preview_goes_after_its_grace_and_the_job_names_it_no_more(workshop, sweeper):
+    """Whatever became of the job; a younger one stays."""
+    job_id = await workshop.offer(await workshop.upload(b"music"))
+    lease = await workshop.take()
+    old = await workshop.queue().open_preview(lease)
+    await workshop.queue().show_preview(lease, old)
+    await workshop.storage.put("previews", f"{old}/preview.m3u8", b"music", "audio/mp4", "no-store")
+    await later(workshop, GRACE + 60)
+    young = await workshop.queue().open_preview(lease)
+    await workshop.storage.put("previews", f"{young}/preview.m3u8", b"music", "audio/mp4", "no-store")
+
+    await sweeper.sweep()
+
+    assert await workshop.storage.keys("previews", f"{old}/") == []
+    assert len(await workshop.storage.keys("previews", f"{young}/")) == 1
+    assert (await workshop.job(job_id)).preview is None

@@ -17,7 +17,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n/etc/passwd\n#EXT-X-EN
 
 
 class Notebook(Storage):
-    """The object store, with a list of what appeared in it, in order."""
+    """The object store, with a list of the audio that appeared in it, in order."""
 
     def __init__(self, settings):
         super().__init__(settings)
@@ -26,7 +26,8 @@ class Notebook(Storage):
     async def put(self, bucket, key, *rest):
         """Note a small object."""
         await super().put(bucket, key, *rest)
-        self.appeared.append(key)
+        if bucket == "audio":
+            self.appeared.append(key)
 
     async def close_multipart(self, bucket, key, *rest):
         """Note an object of several parts."""
@@ -255,3 +256,19 @@ async def test_a_rendition_that_is_given_up_leaves_nothing(workshop):
 
     assert await workshop.storage.open_uploads("audio", f"{sink.folder}/") == []
     assert await workshop.storage.keys("audio", sink.folder) == []
+
+
+async def test_an_artist_can_hear_a_master_while_it_is_encoded(workshop, tmp_path):
+    """In a folder of the attempt that nobody can guess; the next attempt has another one."""
+    master = await workshop.upload(audio.save(tmp_path / "long.flac", audio.noise(120)).read_bytes())
+    job_id = await workshop.offer(master)
+    async with workshop.working(workshop.worker()):
+        first = await workshop.audible(job_id)
+        assert await workshop.objects(master) == []
+        files = await workshop.storage.keys("previews", f"{first.preview}/")
+        assert {f"{first.preview}/preview-0.mp4", f"{first.preview}/preview.m3u8"} <= set(files)
+        await workshop.take_away(job_id, lease_seconds=0.5)
+        assert (await workshop.job(job_id)).preview is None
+        second = await workshop.audible(job_id)
+
+    assert first.preview not in (str(first.attempt_id), second.preview)

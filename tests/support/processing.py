@@ -230,17 +230,26 @@ class Workshop:
         await until(ended, seconds)
         return await self.job(job_id)
 
+    async def audible(self, job_id: UUID) -> Job:
+        """Wait until the artist can hear what is encoded of a job."""
+
+        async def heard() -> bool:
+            return (await self.job(job_id)).preview is not None
+
+        await until(heard)
+        return await self.job(job_id)
+
     async def take(self, queue: JobQueue | None = None) -> Lease[Job]:
         """Take the job that is there."""
         lease = await (queue or self.queue()).take()
         assert lease is not None
         return lease
 
-    async def take_away(self, job_id: UUID) -> Lease[Job]:
+    async def take_away(self, job_id: UUID, lease_seconds: float = 60.0) -> Lease[Job]:
         """Give a job that is being worked on to another attempt, as if its worker had been silent."""
         past = func.now() - timedelta(seconds=1)
         end_lease = update(processing_jobs).where(processing_jobs.c.id == job_id).values(lease_until=past)
-        queue = self.queue("test-2", lease_seconds=60.0)
+        queue = self.queue("test-2", lease_seconds=lease_seconds)
         while True:  # a heartbeat may come in between
             async with self.database.begin() as connection:
                 await connection.execute(end_lease)

@@ -12,6 +12,7 @@ from services.processing.domain import Job, Status, job_not_found
 from services.processing.events import Nudges
 from services.processing.feed import Feed
 from services.processing.masters import Masters
+from services.processing.media import preview
 from services.processing.permissions import UPLOAD, Permissions
 from services.processing.store import Store, Transaction
 from spotilike.internal.v1.audio_pb2 import AudioFacts
@@ -124,11 +125,17 @@ def _shown(job: Job) -> job_pb2.Job:
         message=job.message or "",
         error_log=(job.error_log or "") if auth.call().is_admin else "",
     )
+    if job.preview and job.status is Status.PROCESSING:
+        shown.preview_uri = preview.uri(job.preview)
     shown.create_time.FromDatetime(job.created_at)
     shown.update_time.FromDatetime(job.updated_at)
     if job.facts:
-        tags = AudioFacts.FromString(job.facts).tags
-        shown.suggested.MergeFrom(
-            job_pb2.Job.Tags(title=tags.title, artist=tags.artist, album=tags.album, track_number=tags.track_number)
+        facts = AudioFacts.FromString(job.facts)
+        tags = facts.tags
+        suggested = job_pb2.Job.Tags(
+            title=tags.title, artist=tags.artist, album=tags.album, track_number=tags.track_number
         )
+        if job.preview and facts.cover:
+            suggested.cover_uri = preview.uri(job.preview, facts.cover)
+        shown.suggested.MergeFrom(suggested)
     return shown

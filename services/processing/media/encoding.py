@@ -11,9 +11,10 @@ import numpy as np
 from services.processing.ffmpeg import Ffmpeg, Run, TooManyErrorsError, encode_arguments
 from services.processing.media.cmaf import BrokenStreamError, Header, read_fragments, read_header
 from services.processing.media.facts import Source, Stage
-from services.processing.media.ladder import Rung
+from services.processing.media.ladder import Codec, Rung
 from services.processing.media.loudness import Blocks
 from services.processing.media.playlists import Segment
+from services.processing.media.preview import Preview
 from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import Reason, TranscodeError
 from services.processing.media.silence import Silence
@@ -39,6 +40,7 @@ class Track:
     segments: list[Segment] = field(default_factory=list)
     length: int = 0
     writer: Writer | None = None
+    preview: Preview | None = None
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Encoding:
     recipe: Recipe
     sink: Sink
     on_progress: OnProgress
+    preview: Preview | None = None
     tracks: list[Track] = field(init=False)
     waveform: Waveform = field(default_factory=Waveform)
     silence: Silence = field(default_factory=Silence)
@@ -56,8 +59,9 @@ class Encoding:
     written_bytes: int = 0
 
     def __post_init__(self) -> None:
-        """Lay out the renditions that suit the master."""
+        """Lay out the renditions that suit the master; the first AAC, which every player knows, can be previewed."""
         self.tracks = [Track(rung) for rung in self.recipe.rungs(lossless=self.source.lossless)]
+        next(track for track in self.tracks if track.rung.codec is Codec.AAC).preview = self.preview
 
     async def run(self, ffmpeg: Ffmpeg, master: Path) -> Outcome:
         """Encode to the end. Raises TranscodeError for a run that had to be stopped, and whatever the sink raises."""
@@ -103,10 +107,17 @@ class Encoding:
             return
         track.writer = await self.sink.open(track.rung.media, MEDIA_TYPE, IMMUTABLE)
         await self._write(track.writer, track.header.data)
+        if track.preview:
+            await track.preview.begin(track.header)
         async for fragment in read_fragments(reader):
-            track.segments.append(Segment(len(fragment.data), fragment.duration / track.header.timescale))
+            segment = Segment(len(fragment.data), fragment.duration / track.header.timescale)
+            track.segments.append(segment)
             track.length += fragment.duration
             await self._write(track.writer, fragment.data)
+            if track.preview:
+                await track.preview.add(fragment, segment)
+        if track.preview:
+            await track.preview.end()
 
     async def _write(self, writer: Writer, data: bytes) -> None:
         self.written_bytes += len(data)

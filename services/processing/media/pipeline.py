@@ -14,6 +14,7 @@ from services.processing.media.encoding import Encoding, OnProgress, Track
 from services.processing.media.facts import Facts, Rendition, Source, Stage
 from services.processing.media.ladder import Codec
 from services.processing.media.playlists import average_bitrate, media_playlist, multivariant_playlist, peak_bitrate
+from services.processing.media.preview import Preview
 from services.processing.media.probe import probe
 from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import Reason, TranscodeError
@@ -21,8 +22,16 @@ from services.processing.media.sink import IMMUTABLE, JSON_TYPE, PLAYLIST_TYPE, 
 from services.processing.media.verdict import Outcome, refuse
 
 
-async def transcode(master: Path, sink: Sink, ffmpeg: Ffmpeg, recipe: Recipe, on_progress: OnProgress) -> Facts:
-    """Encode, measure and publish a master. Raises TranscodeError, and whatever the sink raises.
+async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to tell)
+    master: Path,
+    sink: Sink,
+    ffmpeg: Ffmpeg,
+    recipe: Recipe,
+    on_progress: OnProgress,
+    *,
+    preview: Preview | None = None,
+) -> Facts:
+    """Encode, measure and publish a master. Raises TranscodeError, and whatever the sinks raise.
 
     Cancelling the call kills FFmpeg and aborts the files which were begun. Only the bytes of `master` are seen, not its
     name.
@@ -32,7 +41,7 @@ async def transcode(master: Path, sink: Sink, ffmpeg: Ffmpeg, recipe: Recipe, on
     _refuse_by_structure(structure)
     source = await probe(master, ffmpeg, recipe.limits, structure)
     on_progress(Stage.ENCODING, 0)
-    encoding = Encoding(source, recipe, sink, on_progress)
+    encoding = Encoding(source, recipe, sink, on_progress, preview)
     try:
         outcome = await encoding.run(ffmpeg, master)
         refuse(outcome, source, structure, recipe.limits)

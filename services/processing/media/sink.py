@@ -3,7 +3,7 @@
 from typing import Protocol
 
 MEDIA_TYPE, PLAYLIST_TYPE, JSON_TYPE = "audio/mp4", "application/vnd.apple.mpegurl", "application/json"
-IMMUTABLE, REVALIDATED = "max-age=31536000, immutable", "no-cache"
+IMMUTABLE, REVALIDATED, TRANSIENT = "max-age=31536000, immutable", "no-cache", "no-store"
 
 
 class Writer(Protocol):

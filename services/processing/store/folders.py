@@ -1,7 +1,7 @@
 """Folders of attempts and of masters that are not played any more, until they are removed."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Column, ColumnElement, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.processing.domain import Job, Lease, Outcome
 from services.processing.store.tasks import from_now
-from services.processing.tables import attempts, retired_folders
+from services.processing.tables import attempts, previews, processing_jobs, retired_folders
 
 
 class Attempts:
@@ -43,6 +43,30 @@ class Attempts:
     async def removed(self, folder: str) -> None:
         """Note that a folder is gone."""
         await _removed(self._connection, attempts, folder)
+
+
+class Previews:
+    """Folders in which artists hear what is being encoded."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on `connection`."""
+        self._connection = connection
+
+    async def open(self, lease: Lease[Job]) -> str:
+        """Answer the name of a new folder, which nobody can guess."""
+        folder = str(uuid4())
+        await self._connection.execute(insert(previews).values(folder=folder, job_id=lease.task.id))
+        return folder
+
+    async def garbage(self, grace_seconds: float, limit: int) -> list[str]:
+        """List folders that were opened more than `grace_seconds` ago."""
+        return await _garbage(self._connection, previews, previews.c.opened_at, grace_seconds, limit)
+
+    async def removed(self, folder: str) -> None:
+        """Note that a folder is gone, also where a job still names it."""
+        gone = update(processing_jobs).where(processing_jobs.c.id == previews.c.job_id, previews.c.folder == folder)
+        await self._connection.execute(gone.where(processing_jobs.c.preview == folder).values(preview=None))
+        await _removed(self._connection, previews, folder)
 
 
 class RetiredFolders:

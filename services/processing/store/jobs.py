@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ class Jobs(Tasks[Job]):
     """The queue of masters."""
 
     _table = processing_jobs
+    _anew = MappingProxyType({"preview": None})
 
     async def add(self, job_id: UUID, master: Master) -> bool:
         """Take a job in; answers whether it was new."""
@@ -113,6 +115,10 @@ class Jobs(Tasks[Job]):
         told = {"worker_deaths": 0, "percent": 0, "reason": None, "message": None, "error_log": None}
         return await self._change(values | told, processing_jobs.c.id == job_id)
 
+    async def show_preview(self, lease: Lease[Job], folder: str) -> None:
+        """Let the artist hear what an attempt has encoded so far. Raises LeaseLostError."""
+        await self._change({"preview": folder}, *self._held(lease))
+
     async def complete(self, lease: Lease[Job], facts: bytes) -> Job:
         """End a job well. Raises LeaseLostError."""
         return await self._complete(lease, folder=lease.folder, facts=facts)
@@ -120,4 +126,4 @@ class Jobs(Tasks[Job]):
     @staticmethod
     def _read(row: Row[Any]) -> Job:
         master = Master(**{name: getattr(row, name) for name in MASTER})
-        return Job(**task_of(row), master=master, folder=row.folder, facts=row.facts)
+        return Job(**task_of(row), master=master, folder=row.folder, facts=row.facts, preview=row.preview)

@@ -1,6 +1,7 @@
 """What the work queues have in common: due rows, leases and fences."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic
 from uuid import UUID
@@ -20,6 +21,8 @@ class Tasks(ABC, Generic[AnyTask]):
     """A work queue: rows that say who may write them, until when, and how often they were tried."""
 
     _table: Table
+    _anew: Mapping[str, Any] = {}
+    """What else an attempt begins with."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work on `connection`."""
@@ -57,7 +60,7 @@ class Tasks(ABC, Generic[AnyTask]):
             "stage": None,
             "percent": 0,
         }
-        return await self._change(values, self._table.c.id == task.id)
+        return await self._change({**values, **self._anew}, self._table.c.id == task.id)
 
     async def prolong(self, lease: Lease[AnyTask], seconds: float, stage: str, percent: int) -> None:
         """Keep a lease alive and write down how far the work is. Raises LeaseLostError."""
