@@ -34,7 +34,7 @@ from tests.support.folder_sink import FolderSink
 from tests.support.installation import start, stop
 
 POLL_SECONDS = 0.02
-OTHER_OUTPUTS = 2
+OTHER_OUTPUTS = 3
 RECIPE = Recipe()
 THREE_MINUTES = 180
 

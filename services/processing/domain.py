@@ -12,6 +12,11 @@ from services.common import errors, names
 
 CRASHED = "ENCODER_CRASHED"
 CANCELLED = "CANCELLED"
+SAME_RECORDING = "SAME_RECORDING"
+SAME_RECORDING_MESSAGE = (
+    "Another artist has uploaded the same recording. If it is yours, or you may publish it, there is nothing to do; "
+    "otherwise remove the track."
+)
 ERROR_LOG_LENGTH = 16 << 10
 HANDICAP_BYTES = 1 << 20
 """A job stands a second further back in the line for each of these in its master, so that short ones need not wait for
@@ -107,6 +112,8 @@ class Job(Task):
     """Serialized AudioFacts."""
     preview: str | None
     """Folder in which the artist hears it before."""
+    same_as: UUID | None
+    """Another artist's track that holds the same recording."""
 
     @property
     def is_cancelled(self) -> bool:
@@ -128,6 +135,16 @@ class Picture(Task):
     def folder_of(self, attempt_id: UUID) -> str:  # noqa: ARG002 (it does not count here)
         """Let every attempt write to the same public place: the objects are made of the same bytes, each once."""
         return str(self.id)
+
+
+@dataclass(frozen=True)
+class Song:
+    """What was made and measured of a master."""
+
+    facts: bytes = b""
+    """Serialized AudioFacts."""
+    fingerprint: bytes = b""
+    """What the recording is known by."""
 
 
 AnyTask = TypeVar("AnyTask", bound=Task)

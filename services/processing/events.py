@@ -80,6 +80,7 @@ class Intake:
         check_folder(retired.folder, track_id)
         async with self._store.begin() as tx:
             await tx.retired_folders.add(retired.folder, track_id)
+            await tx.fingerprints.forget(retired.folder)
 
     async def picture(self, _: Event, uploaded: ArtworkUploaded) -> None:
         """Take a picture in; as with a job, asking again after the end brings the outcome again."""
@@ -190,6 +191,7 @@ def audio_facts(facts: Facts) -> AudioFacts:
         source_bit_depth=facts.source_bit_depth or 0,
         head_silence_samples=facts.head_silence_samples,
         tail_silence_samples=facts.tail_silence_samples,
+        cover=facts.cover,
         loudness_blocks=AudioFacts.LoudnessBlocks(
             lowest_tenths=facts.loudness_blocks.lowest_tenths, counts=facts.loudness_blocks.counts
         ),

@@ -15,6 +15,7 @@ import imageio_ffmpeg
 
 from services.common.images import ENDINGS, SIZES
 from services.processing.confine import EXIT_NOT_CONFINED
+from services.processing.media import fingerprint
 from services.processing.media.facts import Source
 from services.processing.media.ladder import Codec, Rung
 from services.processing.pictures.header import MAX_SIDE, Format, Header
@@ -82,9 +83,9 @@ def probe_arguments(outputs: Sequence[int]) -> list[str]:
 def encode_arguments(
     rungs: Sequence[Rung], source: Source, max_seconds: int, fragment_seconds: int, outputs: Sequence[int]
 ) -> list[str]:
-    """Ask for everything in one pass: every rung as fragmented MP4, 16-bit mono PCM, and the loudness of every block.
+    """Ask for all in one pass: every rung as fragmented MP4, fingerprint, 16-bit mono PCM, and the loudness of blocks.
 
-    PCM and loudness go to the last two outputs; the loudness of the whole stands in the log.
+    The last three outputs are for what is not a rung, in this order; the loudness of the whole stands in the log.
     """
     arguments = [
         *_input(),
@@ -93,7 +94,17 @@ def encode_arguments(
     for number, rung in enumerate(rungs):
         arguments += ["-map", f"[rung{number}]", *_encoder(rung, source), *_fragments(fragment_seconds)]
         arguments.append(f"pipe:{outputs[number]}")
+    arguments += ["-map", "[print]", "-t", str(fingerprint.SECONDS), "-f", "chromaprint", "-fp_format", "raw"]
+    arguments.append(f"pipe:{outputs[-3]}")
     return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-2]}"]
+
+
+def cover_arguments(outputs: Sequence[int]) -> list[str]:
+    """Ask for the picture inside a master as it is: no decoder sees it."""
+    return [
+        *(*_closed(FORMATS, DECODERS), "-max_streams", str(MAX_STREAMS), "-an", "-sn", "-dn", "-fd", "0", "-i", "fd:"),
+        *("-map", "0:v:0", "-c", "copy", "-frames:v", "1", "-f", "image2pipe", f"pipe:{outputs[0]}"),
+    ]
 
 
 def picture_arguments(header: Header, outputs: Sequence[int]) -> list[str]:
@@ -153,7 +164,7 @@ def _graph(rungs: Sequence[Rung], source: Source, blocks: int) -> str:
     printed = f"ametadata=mode=print:key={BLOCK_LOUDNESS}:file=pipe\\\\:{blocks}"
     chains += [
         f"[meter]ebur128=peak=true:framelog=quiet:metadata=1,{printed},anullsink",
-        "[mono]aformat=sample_fmts=s16:channel_layouts=mono[pcm]",
+        "[mono]aformat=sample_fmts=s16:channel_layouts=mono,asplit[pcm][print]",
     ]
     return ";".join(chains)
 

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import structlog
 
 from services.processing import domain
-from services.processing.domain import AnyTask, Failure, Job, Lease, Outcome, Patience, Picture
+from services.processing.domain import AnyTask, Failure, Job, Lease, Outcome, Patience, Picture, Song
 from services.processing.events import outcome, picture_outcome
+from services.processing.media.fingerprint import Fingerprint
 from services.processing.store import Store, Transaction
 from services.processing.store.tasks import Tasks
-from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 Made = TypeVar("Made")
 """What is written down when a task ends well."""
@@ -123,7 +123,7 @@ class Queue(ABC, Generic[AnyTask, Made]):
         await self._tell(tx, task)
 
 
-class JobQueue(Queue[Job, AudioFacts]):
+class JobQueue(Queue[Job, Song]):
     """The queue of masters."""
 
     async def open_preview(self, lease: Lease[Job]) -> str:
@@ -146,8 +146,11 @@ class JobQueue(Queue[Job, AudioFacts]):
     async def _ended(self, tx: Transaction, attempt_id: UUID, outcome: Outcome) -> None:
         await tx.attempts.end(attempt_id, outcome)
 
-    async def _complete(self, tx: Transaction, lease: Lease[Job], made: AudioFacts) -> Job:
-        return await tx.jobs.complete(lease, made.SerializeToString())
+    async def _complete(self, tx: Transaction, lease: Lease[Job], made: Song) -> Job:
+        fingerprint = Fingerprint(made.fingerprint)
+        same_as = await tx.fingerprints.find_same_recording(lease.task.master.artist_id, fingerprint)
+        await tx.fingerprints.add(lease.task, fingerprint)
+        return await tx.jobs.complete(lease, made.facts, same_as)
 
     async def _tell(self, tx: Transaction, task: Job) -> None:
         await tx.outbox.add(*outcome(task))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.common import tables
 
@@ -58,6 +59,8 @@ processing_jobs = Table(
     Column("facts", LargeBinary),
     # Added: the folder where the artist hears it before, while there is something in it.
     Column("preview", String(36)),
+    # Added: another artist's track that holds the same recording.
+    Column("same_as", Uuid),
 )
 Index(
     "ix_processing_jobs_due",
@@ -141,6 +144,18 @@ Index(
     attempts.c.ended_at,
     postgresql_where=text("outcome <> 'COMPLETED' AND removed_at IS NULL"),
 )
+
+# What processed masters are known by: Chromaprint's items, and some of them to search for.
+fingerprints = Table(
+    "fingerprints",
+    METADATA,
+    Column("job_id", Uuid, primary_key=True),
+    Column("track_id", Uuid, nullable=False),
+    Column("artist_id", Uuid, nullable=False),
+    Column("items", LargeBinary, nullable=False),
+    Column("terms", ARRAY(Integer), nullable=False),
+)
+Index("ix_fingerprints_terms", fingerprints.c.terms, postgresql_using="gin")
 
 # Folders for previews; each attempt has its own. Their names are secrets: who knows one may hear what is in it.
 previews = Table(

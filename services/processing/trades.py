@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from services.common import images
 from services.common.storage import Storage
 from services.processing import sources
-from services.processing.domain import AnyTask, Job, Lease, Picture
+from services.processing.domain import AnyTask, Job, Lease, Picture, Song
 from services.processing.events import audio_facts
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Limits, Stage
@@ -20,7 +20,6 @@ from services.processing.object_sink import ObjectSink
 from services.processing.pictures.sizes import make_images, publish
 from services.processing.queue import JobQueue, PictureQueue, Queue
 from services.processing.settings import WorkerSettings
-from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 Made = TypeVar("Made")
 
@@ -46,10 +45,10 @@ class Trade(ABC, Generic[AnyTask, Made, AnyQueue]):
         """Do the work in an empty folder; answers what the queue writes down. Raises whatever goes wrong."""
 
 
-class Songs(Trade[Job, AudioFacts, JobQueue]):
+class Songs(Trade[Job, Song, JobQueue]):
     """Turns masters into HLS."""
 
-    async def work(self, lease: Lease[Job], scratch: Path, report: Report) -> AudioFacts:
+    async def work(self, lease: Lease[Job], scratch: Path, report: Report) -> Song:
         """Transcode the master into the folder of the attempt."""
         master = scratch / "master"
         await sources.fetch(self._storage, lease.task.master, master)
@@ -62,7 +61,8 @@ class Songs(Trade[Job, AudioFacts, JobQueue]):
             max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
         )
         recipe = Recipe(limits, self._settings.renditions, self._settings.segment_seconds)
-        return audio_facts(await transcode(master, sink, self._ffmpeg, recipe, report, preview=preview))
+        facts = await transcode(master, sink, self._ffmpeg, recipe, report, preview=preview)
+        return Song(audio_facts(facts).SerializeToString(), facts.fingerprint)
 
 
 class Pictures(Trade[Picture, str, PictureQueue]):

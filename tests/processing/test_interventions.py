@@ -9,11 +9,10 @@ import psutil
 import pytest
 
 from services.processing import interventions
-from services.processing.domain import CANCELLED, LeaseLostError, Status
+from services.processing.domain import CANCELLED, LeaseLostError, Song, Status
 from services.processing.media.facts import Stage
 from spotilike.catalog.v1.track_pb2 import Track
 from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
-from spotilike.internal.v1.audio_pb2 import AudioFacts
 from spotilike.processing.v1.job_pb2 import Job
 from spotilike.processing.v1.job_service_pb2 import CancelJobRequest, GetJobRequest, RetryJobRequest
 from tests.processing.jobs import change, precondition, refusal
@@ -72,7 +71,7 @@ async def test_a_cancelled_job_is_lost_for_its_worker_and_its_folder_is_garbage(
     for write in (
         lambda: queue.check(lease),
         lambda: queue.prolong(lease, "ENCODING", 50),
-        lambda: queue.complete(lease, AudioFacts()),
+        lambda: queue.complete(lease, Song()),
         lambda: queue.release(lease),
     ):
         with pytest.raises(LeaseLostError):
@@ -138,11 +137,11 @@ async def test_a_job_that_is_tried_again_may_be_completed(workshop):
     await retry(workshop, job_id)
 
     with pytest.raises(LeaseLostError):
-        await queue.complete(first, AudioFacts())
+        await queue.complete(first, Song())
     second = await workshop.take(queue)
     with pytest.raises(LeaseLostError):
-        await queue.complete(first, AudioFacts())
-    await queue.complete(second, AudioFacts())
+        await queue.complete(first, Song())
+    await queue.complete(second, Song())
 
     assert second.task.attempt == 1
     assert second.folder != first.folder

@@ -13,6 +13,7 @@ from services.processing.domain import (
     Failure,
     LeaseLostError,
     Patience,
+    Song,
     Status,
     check_folder,
 )
@@ -126,7 +127,7 @@ async def test_a_lost_lease_writes_nothing_and_tells_nothing(workshop, job_id):
 
     for write in (
         lambda: zombie.prolong(old, "ENCODING", 50),
-        lambda: zombie.complete(old, AudioFacts()),
+        lambda: zombie.complete(old, Song()),
         lambda: zombie.fail(old, LASTING),
         lambda: zombie.fail(old, PASSING),
         lambda: zombie.release(old),
@@ -144,7 +145,7 @@ async def test_an_ended_job_is_not_ended_again(workshop, job_id):
     """The answer to a commit was lost, and the worker writes once more."""
     queue = workshop.queue()
     lease = await workshop.take(queue)
-    await queue.complete(lease, AudioFacts(samples=1))
+    await queue.complete(lease, Song(AudioFacts(samples=1).SerializeToString()))
 
     with pytest.raises(LeaseLostError):
         await queue.fail(lease, LASTING)

@@ -6,10 +6,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, update
 
-from services.processing.domain import Failure
+from services.processing.domain import Failure, Song
 from services.processing.sweeper import Graces, Sweeper
 from services.processing.tables import attempts, previews, retired_folders
-from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 GRACE = 3600.0
 
@@ -43,7 +42,7 @@ async def test_the_folder_of_a_fenced_off_attempt_goes_after_the_grace_and_the_p
     await workshop.storage.open_multipart("audio", f"{lost.folder}/aac-128.mp4", "audio/mp4")
     kept = await workshop.take_away(job_id)
     await put(workshop, f"{kept.folder}/opus-48.mp4")
-    await workshop.queue().complete(kept, AudioFacts())
+    await workshop.queue().complete(kept, Song())
 
     await later(workshop, GRACE - 60)
     await sweeper.sweep()

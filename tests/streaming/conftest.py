@@ -24,11 +24,11 @@ async def shelf(edge: Edge, catalog_rows: Rows, sign_up: SignUp) -> Shelf:
 
 
 @pytest.fixture(scope="session")
-def closed_port() -> str:
-    """Return an address at which nobody listens."""
+def closed_port() -> Iterator[str]:
+    """Return an address at which nobody listens, nor can anybody begin to while the test runs."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{unused.getsockname()[1]}"
+        yield f"127.0.0.1:{unused.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -55,6 +55,12 @@ def save(path: Path, sound: Sound, rate: int = 44_100, *arguments: str) -> Path:
     return path
 
 
+def converted(path: Path, master: Path, *arguments: str) -> Path:
+    """Write a master in another form."""
+    _ffmpeg("-i", str(master), *arguments, "-y", str(path))
+    return path
+
+
 def picture(path: Path) -> Path:
     """Draw a small picture; the name's ending chooses the format."""
     _ffmpeg("-y", "-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", str(path))

@@ -293,7 +293,7 @@ async def open_workshop(engines: Engines, url: str, encoder: Ffmpeg, scratch: Pa
         **nats_settings(engines),
         database_url=url,
         scratch_dir=scratch,
-        lease_seconds=1.5,
+        lease_seconds=3,
         heartbeat_seconds=0.3,
         poll_seconds=0.05,
         retry_seconds=0.1,

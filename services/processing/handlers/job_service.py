@@ -8,7 +8,7 @@ from services.common import auth, names
 from services.common.interceptors import Context
 from services.common.pages import PageRequest
 from services.processing import interventions
-from services.processing.domain import Job, Status, job_not_found
+from services.processing.domain import SAME_RECORDING, SAME_RECORDING_MESSAGE, Job, Status, job_not_found
 from services.processing.events import Nudges
 from services.processing.feed import Feed
 from services.processing.masters import Masters
@@ -125,6 +125,8 @@ def _shown(job: Job) -> job_pb2.Job:
         message=job.message or "",
         error_log=(job.error_log or "") if auth.call().is_admin else "",
     )
+    if job.same_as:
+        shown.warnings.append(_same_recording(job.same_as))
     if job.preview and job.status is Status.PROCESSING:
         shown.preview_uri = preview.uri(job.preview)
     shown.create_time.FromDatetime(job.created_at)
@@ -139,3 +141,8 @@ def _shown(job: Job) -> job_pb2.Job:
             suggested.cover_uri = preview.uri(job.preview, facts.cover)
         shown.suggested.MergeFrom(suggested)
     return shown
+
+
+def _same_recording(track: UUID) -> job_pb2.Job.Warning:
+    other = names.track(track) if auth.call().is_admin else ""
+    return job_pb2.Job.Warning(reason=SAME_RECORDING, message=SAME_RECORDING_MESSAGE, track=other)

@@ -24,7 +24,7 @@ from services.processing.media.waveform import Waveform
 from services.processing.sandbox import Allowance
 
 PCM_CHUNK = 256 << 10
-OTHER_OUTPUTS = 2  # PCM, and the loudness of blocks
+OTHER_OUTPUTS = 3  # the fingerprint, PCM, and the loudness of blocks
 SAMPLE = np.dtype("<i2")
 
 OnProgress = Callable[[Stage, int], None]
@@ -56,6 +56,7 @@ class Encoding:
     waveform: Waveform = field(default_factory=Waveform)
     silence: Silence = field(default_factory=Silence)
     blocks: Blocks = field(default_factory=Blocks)
+    fingerprint: bytes = b""
     written_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -89,9 +90,9 @@ class Encoding:
 
     async def _read(self, run: Run) -> None:
         """Read all pipes at once; the first failure ends the others."""
-        *media, pcm, blocks = run.outputs
+        *media, prints, pcm, blocks = run.outputs
         readings = [self._read_track(track, reader) for track, reader in zip(self.tracks, media, strict=True)]
-        readings += [self._read_pcm(pcm), self._read_blocks(blocks), run.drain_log()]
+        readings += [self._read_print(prints), self._read_pcm(pcm), self._read_blocks(blocks), run.drain_log()]
         tasks = [asyncio.create_task(reading) for reading in readings]
         try:
             await asyncio.gather(*tasks)
@@ -138,6 +139,10 @@ class Encoding:
             if (percent := self._percent()) > told:
                 told = percent
                 self.on_progress(Stage.ENCODING, percent)
+
+    async def _read_print(self, reader: StreamReader) -> None:
+        """Take down what the sound is known by; it comes at once, at the end of what is described."""
+        self.fingerprint = await reader.read(-1)
 
     async def _read_blocks(self, reader: StreamReader) -> None:
         """Take down how loud every block is."""

@@ -54,7 +54,7 @@ class Source:
     """The master as it came. `bit_depth` is None for lossy codecs.
 
     `seconds` is the length by the file's own account; `declared` says that the container states it, and that it is not
-    a guess from size and bit rate.
+    a guess from size and bit rate. `pictured` says that there is a picture inside.
     """
 
     container: str
@@ -64,6 +64,7 @@ class Source:
     bit_depth: int | None
     seconds: float | None
     declared: bool
+    pictured: bool
     tags: Tags
 
     @property
@@ -98,7 +99,8 @@ class Rendition:
 class Facts:
     """Everything that was measured and made. Loudness is that of the stereo signal which is played; None is silence.
 
-    Silence is counted in samples at the source's rate. `waveforms` are file names, the coarse one first.
+    Silence is counted in samples at the source's rate. `waveforms` are file names, the coarse one first;
+    `cover` is that of the picture inside the master, beside the preview, or empty.
     """
 
     samples: int
@@ -115,6 +117,8 @@ class Facts:
     source_container: str
     source_bit_depth: int | None
     tags: Tags
+    cover: str
+    fingerprint: bytes
     waveforms: tuple[str, ...]
     manifests: dict[Codec, str]
     renditions: tuple[Rendition, ...]

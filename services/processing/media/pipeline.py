@@ -10,6 +10,7 @@ from pathlib import Path
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media import loudness, waveform
 from services.processing.media.containers import Structure, inspect
+from services.processing.media.cover import keep_cover
 from services.processing.media.encoding import Encoding, OnProgress, Track
 from services.processing.media.facts import Facts, Rendition, Source, Stage
 from services.processing.media.ladder import Codec
@@ -45,7 +46,8 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
     try:
         outcome = await encoding.run(ffmpeg, master)
         refuse(outcome, source, structure, recipe.limits)
-        facts = _facts(encoding, outcome)
+        cover = await keep_cover(master, preview.sink, ffmpeg, recipe.limits) if preview and source.pictured else ""
+        facts = _facts(encoding, outcome, cover)
         on_progress(Stage.PUBLISHING, 100)
         await _publish(encoding, facts)
     except BaseException:
@@ -63,7 +65,7 @@ def _refuse_by_structure(structure: Structure) -> None:
         raise TranscodeError(Reason.UNSUPPORTED_CONTAINER, message)
 
 
-def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
+def _facts(encoding: Encoding, outcome: Outcome, cover: str) -> Facts:
     """Put together what was measured. Raises TranscodeError when a rendition does not hold the whole sound."""
     source = encoding.source
     renditions = tuple(_rendition(track, source, outcome) for track in encoding.tracks)
@@ -80,6 +82,8 @@ def _facts(encoding: Encoding, outcome: Outcome) -> Facts:
         source_container=source.container,
         source_bit_depth=source.bit_depth,
         tags=source.tags,
+        cover=cover,
+        fingerprint=encoding.fingerprint,
         loudness_blocks=encoding.blocks.histogram(),
         head_silence_samples=encoding.silence.head,
         tail_silence_samples=encoding.silence.tail,

@@ -66,6 +66,7 @@ def _source(log: Log, tags: bytes) -> Source | None:
         bit_depth=_bit_depth(audio),
         seconds=3600 * int(duration[1]) + 60 * int(duration[2]) + float(duration[3]) if duration else None,
         declared=duration is not None and not log.says("Estimating duration"),
+        pictured=any("(attached pic)" in fact for fact in log.facts),
         tags=parse_tags(tags.decode(errors="replace")),
     )
 

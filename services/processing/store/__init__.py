@@ -9,6 +9,7 @@ from services.common.db import Database, UnitsOfWork
 from services.common.outbox import Outbox
 from services.common.requests import Requests
 from services.processing.store.dead_letters import DeadLetters
+from services.processing.store.fingerprints import Fingerprints
 from services.processing.store.folders import Attempts, Previews, RetiredFolders
 from services.processing.store.jobs import Jobs
 from services.processing.store.pictures import Pictures
@@ -24,6 +25,7 @@ class Transaction:
         self.pictures = Pictures(connection)
         self.attempts = Attempts(connection)
         self.previews = Previews(connection)
+        self.fingerprints = Fingerprints(connection)
         self.retired_folders = RetiredFolders(connection)
         self.dead_letters = DeadLetters(connection)
         self.outbox = Outbox(connection, outbox)

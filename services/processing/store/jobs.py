@@ -23,6 +23,7 @@ from services.processing.store.tasks import NOTHING_LEFT, Tasks, task_of, told
 from services.processing.tables import processing_jobs, turns
 
 MASTER = tuple(Master.__dataclass_fields__)
+MADE = ("folder", "facts", "preview", "same_as")
 
 
 class Jobs(Tasks[Job]):
@@ -119,11 +120,12 @@ class Jobs(Tasks[Job]):
         """Let the artist hear what an attempt has encoded so far. Raises LeaseLostError."""
         await self._change({"preview": folder}, *self._held(lease))
 
-    async def complete(self, lease: Lease[Job], facts: bytes) -> Job:
-        """End a job well. Raises LeaseLostError."""
-        return await self._complete(lease, folder=lease.folder, facts=facts)
+    async def complete(self, lease: Lease[Job], facts: bytes, same_as: UUID | None) -> Job:
+        """End a job well; `same_as` is another artist's track with the same recording. Raises LeaseLostError."""
+        return await self._complete(lease, folder=lease.folder, facts=facts, same_as=same_as)
 
     @staticmethod
     def _read(row: Row[Any]) -> Job:
         master = Master(**{name: getattr(row, name) for name in MASTER})
-        return Job(**task_of(row), master=master, folder=row.folder, facts=row.facts, preview=row.preview)
+        made = {name: getattr(row, name) for name in MADE}
+        return Job(**task_of(row), master=master, **made)
