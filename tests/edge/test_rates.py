@@ -135,7 +135,7 @@ class Flood:
         self.refused = self.passed = 0
 
     async def run(self) -> None:
-        """Send evenly, and all that is due after a long wait for the machine; come back when the connection is closed."""
+        """Send evenly, and all that is due after a wait for the machine; come back when the connection is closed."""
         while True:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=("127.0.0.5", 0))
             counting = asyncio.create_task(self._count(reader))
