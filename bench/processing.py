@@ -24,6 +24,7 @@ import psutil
 from services.processing.ffmpeg import Ffmpeg, encode_arguments
 from services.processing.media.containers import inspect
 from services.processing.media.facts import Source
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.probe import probe
 from services.processing.media.recipe import Recipe
@@ -130,7 +131,7 @@ async def _once(master: Path, folder: Path) -> None:
     ffmpeg = await Ffmpeg.find()
     _say("ready")
     before = time.process_time()
-    await transcode(master, FolderSink(folder), ffmpeg, RECIPE, lambda _stage, _percent: None)
+    await transcode(Master(master), FolderSink(folder), ffmpeg, RECIPE, lambda _stage, _percent: None)
     _say(str(time.process_time() - before))
 
 

@@ -1,12 +1,16 @@
 """Brings uploaded files from the object store to the worker's disk and makes sure that they arrived whole."""
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from services.common.storage import Missing, Storage
 from services.processing.domain import Failure, RefusedError, Source
+from services.processing.media.master import Master
 from services.processing.media.refusals import MESSAGES, Reason
 
 SOURCE_MISSING = "SOURCE_MISSING"
@@ -29,12 +33,24 @@ async def fetch(storage: Storage, source: Source, path: Path) -> None:
     """Download a file to `path`. Raises RefusedError, and ConnectionError while the store is away.
 
     A file of another length than announced is a broken transfer, which may go better next time. One of the right
-    length with another hash is read a second time, so that the word for it is certain, and then refused for good.
+    length with another hash is read a second time, so that the word for it is certain, and then refused for good. If
+    only the first reading was wrong, it may have been used already, and the whole work is tried again.
     """
     if await _digest(storage, source, path) == source.sha256 or source.sha256 is None:
         return
-    if await _digest(storage, source, path) != source.sha256:
-        raise RefusedError(Failure(Reason.CHECKSUM_MISMATCH, MESSAGES[Reason.CHECKSUM_MISMATCH]))
+    was_transfer = await _digest(storage, source, path.with_name("again")) == source.sha256
+    raise RefusedError(Failure(Reason.CHECKSUM_MISMATCH, MESSAGES[Reason.CHECKSUM_MISMATCH], transient=was_transfer))
+
+
+@asynccontextmanager
+async def arriving(storage: Storage, source: Source, path: Path) -> AsyncIterator[Master]:
+    """Lend a master while it is downloaded to `path`; whoever needs all of it waits for that."""
+    task = asyncio.create_task(fetch(storage, source, path))
+    try:
+        yield Master(path, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _digest(storage: Storage, source: Source, path: Path) -> str:

@@ -50,8 +50,6 @@ class Songs(Trade[Job, Song, JobQueue]):
 
     async def work(self, lease: Lease[Job], scratch: Path, report: Report) -> Song:
         """Transcode the master into the folder of the attempt."""
-        master = scratch / "master"
-        await sources.fetch(self._storage, lease.task.master, master)
         folder = await self.queue.open_preview(lease)
         hearing = ObjectSink(self._storage, BUCKET, folder)
         audible = partial(self.queue.show_preview, lease, folder)
@@ -61,7 +59,8 @@ class Songs(Trade[Job, Song, JobQueue]):
             max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
         )
         recipe = Recipe(limits, self._settings.renditions, self._settings.segment_seconds)
-        facts = await transcode(master, sink, self._ffmpeg, recipe, report, preview=preview)
+        async with sources.arriving(self._storage, lease.task.master, scratch / "master") as master:
+            facts = await transcode(master, sink, self._ffmpeg, recipe, report, preview=preview)
         return Song(audio_facts(facts).SerializeToString(), facts.fingerprint)
 
 

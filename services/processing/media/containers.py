@@ -58,6 +58,12 @@ def inspect(master: Path) -> Structure:
         return Structure(kind, size)
 
 
+def kind_of(master: Path) -> str | None:
+    """Say by a file's first bytes what it may be; None for bytes that begin like nothing we know."""
+    with master.open("rb") as file:
+        return _kind(file.read(SNIFFED))
+
+
 def _kind(start: bytes) -> str | None:
     return next((kind for kind, offset, magic in MAGIC if start.startswith(magic, offset)), None)
 

@@ -1,9 +1,8 @@
 """What is known of a master after the pipeline, and the bounds it was held to."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
-from typing import Any
 
 from services.processing.media.ladder import Codec
 from services.processing.media.loudness import Histogram
@@ -122,7 +121,3 @@ class Facts:
     waveforms: tuple[str, ...]
     manifests: dict[Codec, str]
     renditions: tuple[Rendition, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the facts as plain JSON values."""
-        return asdict(self)

@@ -12,8 +12,9 @@ from services.processing.media import loudness, waveform
 from services.processing.media.containers import Structure, inspect
 from services.processing.media.cover import keep_cover
 from services.processing.media.encoding import Encoding, OnProgress, Track
-from services.processing.media.facts import Facts, Rendition, Source, Stage
+from services.processing.media.facts import Facts, Limits, Rendition, Source, Stage
 from services.processing.media.ladder import Codec
+from services.processing.media.master import Master
 from services.processing.media.playlists import average_bitrate, media_playlist, multivariant_playlist, peak_bitrate
 from services.processing.media.preview import Preview
 from services.processing.media.probe import probe
@@ -24,7 +25,7 @@ from services.processing.media.verdict import Outcome, refuse
 
 
 async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to tell)
-    master: Path,
+    master: Master,
     sink: Sink,
     ffmpeg: Ffmpeg,
     recipe: Recipe,
@@ -34,19 +35,23 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
 ) -> Facts:
     """Encode, measure and publish a master. Raises TranscodeError, and whatever the sinks raise.
 
-    Cancelling the call kills FFmpeg and aborts the files which were begun. Only the bytes of `master` are seen, not its
-    name.
+    What is lossless is encoded while it arrives, and judged when it is whole. Cancelling the call kills FFmpeg and aborts
+    the files which were begun. Only the bytes of `master` are seen, not its name.
     """
     on_progress(Stage.PROBING, 0)
-    structure = await asyncio.to_thread(inspect, master)
-    _refuse_by_structure(structure)
-    source = await probe(master, ffmpeg, recipe.limits, structure)
+    await master.begun()
+    was_whole = master.is_whole
+    structure, source = await _look(master.path, ffmpeg, recipe.limits)
     on_progress(Stage.ENCODING, 0)
     encoding = Encoding(source, recipe, sink, on_progress, preview)
     try:
-        outcome = await encoding.run(ffmpeg, master)
-        refuse(outcome, source, structure, recipe.limits)
-        cover = await keep_cover(master, preview.sink, ffmpeg, recipe.limits) if preview and source.pictured else ""
+        async with master.stream() as stream:
+            outcome = await encoding.run(ffmpeg, stream)
+        if not was_whole:
+            await master.arrived()
+            structure, encoding.source = await _look(master.path, ffmpeg, recipe.limits)
+        refuse(outcome, encoding.source, structure, recipe.limits)
+        cover = await _keep_cover(encoding, master.path, ffmpeg)
         facts = _facts(encoding, outcome, cover)
         on_progress(Stage.PUBLISHING, 100)
         await _publish(encoding, facts)
@@ -57,12 +62,21 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
     return facts
 
 
-def _refuse_by_structure(structure: Structure) -> None:
+async def _look(master: Path, ffmpeg: Ffmpeg, limits: Limits) -> tuple[Structure, Source]:
+    """Find out what a master is, or what it seems to be while only its beginning is there. Raises TranscodeError."""
+    structure = await asyncio.to_thread(inspect, master)
     if not structure.size_bytes:
         raise TranscodeError(Reason.EMPTY)
     if structure.chained:
         message = "The file holds several recordings, one after another. Upload each of them as its own track."
         raise TranscodeError(Reason.UNSUPPORTED_CONTAINER, message)
+    return structure, await probe(master, ffmpeg, limits, structure)
+
+
+async def _keep_cover(encoding: Encoding, master: Path, ffmpeg: Ffmpeg) -> str:
+    if encoding.preview is None or not encoding.source.pictured:
+        return ""
+    return await keep_cover(master, encoding.preview.sink, ffmpeg, encoding.recipe.limits)
 
 
 def _facts(encoding: Encoding, outcome: Outcome, cover: str) -> Facts:

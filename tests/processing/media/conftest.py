@@ -7,6 +7,7 @@ import pytest
 
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Facts, Stage
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.recipe import Recipe
 from tests.support.folder_sink import FolderSink
@@ -37,6 +38,6 @@ def transcoded(ffmpeg, sink) -> Transcode:
     """Return a function that transcodes a master into the sink of this test."""
 
     async def run(master: Path, recipe: Recipe | None = None) -> Facts:
-        return await transcode(master, sink, ffmpeg, recipe or Recipe(), silent)
+        return await transcode(Master(master), sink, ffmpeg, recipe or Recipe(), silent)
 
     return run

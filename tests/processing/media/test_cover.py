@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.preview import Preview
 from services.processing.media.recipe import Recipe
@@ -24,7 +25,7 @@ def offered(tmp_path, sink, ffmpeg):
         beside = FolderSink(tmp_path / "beside")
         beside.folder.mkdir()
         preview = Preview(beside, 4, nothing)
-        facts = await transcode(master, sink, ffmpeg, Recipe(), silent, preview=preview)
+        facts = await transcode(Master(master), sink, ffmpeg, Recipe(), silent, preview=preview)
         return facts, cover.read_bytes(), beside
 
     return run

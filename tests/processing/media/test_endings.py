@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.processing.media.facts import Facts, Limits
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.recipe import Recipe
 from services.processing.media.refusals import Reason, TranscodeError
@@ -23,6 +24,7 @@ from tests.support.folder_sink import FolderSink, FolderWriter
 WORKER = """
 import asyncio, dataclasses, pathlib, sys
 from services.processing.ffmpeg import Ffmpeg
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.recipe import Recipe
 
@@ -35,7 +37,7 @@ async def main():
     ffmpeg = await Ffmpeg.find()
     if sys.argv[2] == "inner":
         ffmpeg = dataclasses.replace(ffmpeg, sandbox=dataclasses.replace(ffmpeg.sandbox, bubblewrap=None))
-    await transcode(pathlib.Path(sys.argv[1]), Stuck(), ffmpeg, Recipe(), lambda *_: None)
+    await transcode(Master(pathlib.Path(sys.argv[1])), Stuck(), ffmpeg, Recipe(), lambda *_: None)
 
 asyncio.run(main())
 """
@@ -74,7 +76,7 @@ async def test_a_stopped_encoder_is_killed_at_the_limit(master, interrupted, ffm
     started = time.monotonic()
 
     with pytest.raises(TranscodeError) as refused:
-        await transcode(master, sink, ffmpeg, Recipe(Limits(slowest_encode=10, encode_grace_seconds=2)), silent)
+        await transcode(Master(master), sink, ffmpeg, Recipe(Limits(slowest_encode=10, encode_grace_seconds=2)), silent)
 
     assert (refused.value.reason, refused.value.transient) == (Reason.ENCODER_CRASHED, True)
     assert time.monotonic() - started < 15
@@ -88,7 +90,7 @@ async def test_a_dying_encoder_publishes_nothing(number, master, interrupted, ff
     sink = interrupted(lambda: send(master, number))
 
     with pytest.raises(TranscodeError) as refused:
-        await transcode(master, sink, ffmpeg, Recipe(), silent)
+        await transcode(Master(master), sink, ffmpeg, Recipe(), silent)
 
     assert (refused.value.reason, refused.value.transient) == (Reason.ENCODER_CRASHED, True)
     assert list(sink.folder.iterdir()) == []
@@ -99,7 +101,7 @@ async def test_a_sandbox_that_fails_is_not_the_masters_fault(master, sink, ffmpe
     broken = replace(ffmpeg, binary=Path("/bin/false"))
 
     with pytest.raises(TranscodeError) as refused:
-        await transcode(master, sink, broken, Recipe(), silent)
+        await transcode(Master(master), sink, broken, Recipe(), silent)
 
     assert (refused.value.reason, refused.value.transient) == (Reason.ENCODER_CRASHED, True)
 
@@ -112,7 +114,7 @@ async def test_a_cancelled_run_leaves_no_process_and_no_file(master, interrupted
         tasks[0].cancel()
 
     sink = interrupted(cancel)
-    tasks.append(asyncio.create_task(transcode(master, sink, ffmpeg, Recipe(), silent)))
+    tasks.append(asyncio.create_task(transcode(Master(master), sink, ffmpeg, Recipe(), silent)))
 
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
@@ -132,7 +134,7 @@ async def test_a_failing_store_ends_the_run_with_its_own_error(master, interrupt
     sink = interrupted(fail)
 
     with pytest.raises(OSError, match="No space left"):
-        await transcode(master, sink, ffmpeg, Recipe(), silent)
+        await transcode(Master(master), sink, ffmpeg, Recipe(), silent)
 
     assert processes_reading(master) == []
     assert list(sink.folder.iterdir()) == []
@@ -141,7 +143,7 @@ async def test_a_failing_store_ends_the_run_with_its_own_error(master, interrupt
 async def test_a_flood_of_bytes_is_stopped(master, sink, ffmpeg):
     """The renditions have a budget, whatever the header promised."""
     with pytest.raises(TranscodeError) as refused:
-        await transcode(master, sink, ffmpeg, Recipe(Limits(max_renditions_bytes=200_000)), silent)
+        await transcode(Master(master), sink, ffmpeg, Recipe(Limits(max_renditions_bytes=200_000)), silent)
 
     assert refused.value.reason == Reason.ENCODER_CRASHED
     assert await all_gone(master)
@@ -172,7 +174,7 @@ async def test_the_encoder_sees_no_environment(master, interrupted, ffmpeg, monk
     def look() -> None:
         seen.append(Path(f"/proc/{encoder_of(master)}/environ").read_bytes())
 
-    await transcode(master, interrupted(look), ffmpeg, Recipe(), silent)
+    await transcode(Master(master), interrupted(look), ffmpeg, Recipe(), silent)
 
     assert os.environ["SPOTILIKE_S3_SECRET_KEY"] == "canary"
     assert seen == [b""]

@@ -1,6 +1,5 @@
 """What the pipeline makes of good masters."""
 
-import json
 import re
 from itertools import pairwise
 
@@ -9,6 +8,7 @@ import pytest
 
 from services.processing.media.facts import Stage
 from services.processing.media.ladder import Codec
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.recipe import Recipe
 from tests.support import audio
@@ -204,17 +204,10 @@ async def test_progress_only_grows_and_ends_with_publishing(tmp_path, sink, ffmp
     heard: list[tuple[Stage, int]] = []
     master = audio.save(tmp_path / "m.flac", audio.tones(12))
 
-    await transcode(master, sink, ffmpeg, Recipe(), lambda stage, percent: heard.append((stage, percent)))
+    await transcode(Master(master), sink, ffmpeg, Recipe(), lambda stage, percent: heard.append((stage, percent)))
 
     assert heard[:2] == [(Stage.PROBING, 0), (Stage.ENCODING, 0)]
     assert heard[-1] == (Stage.PUBLISHING, 100)
     percents = [percent for _, percent in heard[1:]]
     assert percents == sorted(set(percents))
     assert len(percents) > 5
-
-
-async def test_facts_are_plain_json(tmp_path, transcoded):
-    """Facts go into an event and a row, so they survive JSON."""
-    facts = await transcoded(audio.save(tmp_path / "m.mp3", audio.tones(2)))
-
-    assert json.loads(json.dumps(facts.as_json()))["manifests"] == {"AAC": "aac.m3u8", "OPUS": "opus.m3u8"}

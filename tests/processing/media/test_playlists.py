@@ -3,6 +3,7 @@
 import pytest
 
 from services.processing.media.ladder import ladder
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.recipe import Recipe
 from tests.processing.media.conftest import silent
@@ -79,7 +80,7 @@ async def made(tmp_path_factory, ffmpeg):
     """Return the names and bytes of a folder of good renditions."""
     folder = tmp_path_factory.mktemp("made")
     master = audio.save(tmp_path_factory.mktemp("master") / "m.ogg", audio.noise(9.5))
-    await transcode(master, FolderSink(folder), ffmpeg, Recipe(), silent)
+    await transcode(Master(master), FolderSink(folder), ffmpeg, Recipe(), silent)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.processing.media.cmaf import Fragment, Header
+from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
 from services.processing.media.playlists import Segment
 from services.processing.media.preview import PLAYLIST, Preview
@@ -60,7 +61,7 @@ async def test_a_preview_is_the_first_aac_rendition_byte_for_byte(tmp_path, ffmp
     master = audio.save(tmp_path / "m.wav", audio.noise(9.5))
     heard = Heard(hearing.folder)
 
-    await transcode(master, sink, ffmpeg, Recipe(), silent, preview=Preview(hearing, 4, heard))
+    await transcode(Master(master), sink, ffmpeg, Recipe(), silent, preview=Preview(hearing, 4, heard))
 
     pieces = sorted(hearing.folder.glob("*.mp4"))
     assert b"".join(piece.read_bytes() for piece in pieces) == (sink.folder / "aac-128.mp4").read_bytes()
