@@ -2,21 +2,25 @@
 
 `python -m bench.processing [MASTER]` prints, from rounds that are run in turn: the processor time (user and system) of
 `transcode` beside one bare FFmpeg with the same arguments, and beside one FFmpeg for each rendition and for the meter;
-the most memory of the pipeline with its FFmpeg; and, in a whole installation with one worker, the time from the last
-byte of a master of three minutes to its completed job, beside the bare FFmpeg. Without a master it makes four minutes
-of noise. `--minutes` adds the memory for a master of that length.
+the most memory of the pipeline with its FFmpeg; and, in a whole installation, the time from the last byte of a master
+of three minutes until its artist can hear its beginning, and until its job has completed, beside the bare FFmpeg; and
+how long two workers need for a pile of masters, beside `xargs -P 2` with the bare FFmpeg. Without a master it makes
+four minutes of noise. `--minutes` adds memory and preview for a master of that length.
 """
 
 import argparse
 import asyncio
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,9 +30,10 @@ from services.processing.media.containers import inspect
 from services.processing.media.facts import Source
 from services.processing.media.master import Master
 from services.processing.media.pipeline import transcode
+from services.processing.media.preview import Preview
 from services.processing.media.probe import probe
 from services.processing.media.recipe import Recipe
-from tests.e2e.song import Listener
+from tests.e2e.song import Listener, hear_so_far
 from tests.support import audio
 from tests.support.engines import Run
 from tests.support.folder_sink import FolderSink
@@ -38,6 +43,9 @@ POLL_SECONDS = 0.02
 OTHER_OUTPUTS = 3
 RECIPE = Recipe()
 THREE_MINUTES = 180
+PILE, PILE_SECONDS, POOL = 8, 60, 2
+PATIENCE_SECONDS = 120
+LEAST_BYTES = 1000
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,13 @@ def main() -> None:
             asyncio.run(_once(master, options.once))
             return
         asyncio.run(_compare(master, options.rounds, folder))
-        if options.minutes:
-            _measure_length(options.minutes, folder)
-        asyncio.run(_upload(options.rounds, folder))
+        long = _repeat(options.minutes, folder) if options.minutes else None
+        if long:
+            _say(f"memory for {options.minutes} minutes: {_pipeline(long, folder).memory / (1 << 20):.0f} MiB")
+        with _installation("--workers", "1") as listener:
+            asyncio.run(_upload(listener, options.rounds, folder, long))
+        with _installation("--workers", str(POOL)) as listener:
+            asyncio.run(_pile(listener, options.rounds, folder))
 
 
 async def _compare(master: Path, rounds: int, folder: Path) -> None:
@@ -85,45 +97,112 @@ async def _compare(master: Path, rounds: int, folder: Path) -> None:
     _say(f"memory: {max(cost.memory for cost in ours) / (1 << 20):.0f} MiB")
 
 
-def _measure_length(minutes: int, folder: Path) -> None:
-    """Repeat one minute, so that making the master takes no memory of its own."""
+def _repeat(minutes: int, folder: Path) -> Path:
+    """Make a WAV of one minute again and again, so that making it takes no memory of its own."""
     minute = audio.save(folder / "minute.wav", audio.noise(60))
-    command = [audio.FFMPEG, "-loglevel", "error", "-stream_loop", str(minutes - 1), "-i", str(minute)]
-    subprocess.run([*command, str(folder / "long.flac")], check=True)  # noqa: S603 (our own words)
-    _say(f"memory for {minutes} minutes: {_pipeline(folder / 'long.flac', folder).memory / (1 << 20):.0f} MiB")
+    command = [audio.FFMPEG, "-loglevel", "error", "-stream_loop", str(minutes - 1), "-i", str(minute), "-c", "copy"]
+    subprocess.run([*command, str(folder / "long.wav")], check=True)  # noqa: S603 (our own words)
+    return folder / "long.wav"
 
 
-async def _upload(rounds: int, folder: Path) -> None:
-    """Send masters to an installation, and wait for their jobs."""
-    ffmpeg = await Ffmpeg.find()
+@contextmanager
+def _installation(*options: str) -> Iterator[Listener]:
+    """Lend an artist of an installation that nobody else uses."""
     run = Run.begin()
     try:
-        listener = Listener((await asyncio.to_thread(start, run, "--workers", "1")).url)
-        for form in ("wav", "flac"):
-            master = audio.save(folder / f"three.{form}", audio.noise(THREE_MINUTES))
-            source = await probe(master, ffmpeg, RECIPE.limits, inspect(master))
-            ours, bare = [], []
-            for _ in range(rounds):
-                ours.append(await asyncio.to_thread(_until_completed, listener, master))
-                bare.append(_bare(ffmpeg.binary, source, master, folder).wall)
-            seconds, ratio = statistics.median(ours), statistics.median(ours) / statistics.median(bare)
-            _say(f"{form}, last byte to COMPLETED: {seconds:.1f} s, {ratio:.2f} of one bare FFmpeg")
+        yield Listener(start(run, *options).url)
     finally:
         stop(run)
         run.end()
 
 
-def _until_completed(listener: Listener, master: Path) -> float:
-    """Upload a master; answer the seconds between its last byte and its completed job."""
-    wanted = {"track": listener.release()["name"], "filename": master.name, "sizeBytes": master.stat().st_size}
-    upload = listener.post("/v1/uploads", wanted)
-    with master.open("rb") as file:
-        sent = [listener.send(part, file.read(int(part["sizeBytes"]))) for part in upload["parts"]]
-    before = time.monotonic()
-    job = listener.job(listener.post(f"/v1/{upload['name']}:complete", {"parts": sent})["job"])
-    if job["state"] != "COMPLETED":
-        raise RuntimeError(f"The job ended as {job}")
-    return time.monotonic() - before
+async def _upload(listener: Listener, rounds: int, folder: Path, long: Path | None) -> None:
+    """Send masters and wait until they can be heard; the long one is cancelled then."""
+    ffmpeg = await Ffmpeg.find()
+    previews = []
+    for form in ("wav", "flac"):
+        master = audio.save(folder / f"three.{form}", audio.noise(THREE_MINUTES))
+        source = await probe(master, ffmpeg, RECIPE.limits, inspect(master))
+        heard, ours, bare = [], [], []
+        for _ in range(rounds):
+            sent = Sent(listener, master)
+            heard.append(sent.until_heard())
+            ours.append(sent.until_completed())
+            bare.append(_bare(ffmpeg.binary, source, master, folder).wall)
+        previews.append(statistics.median(heard))
+        seconds, ratio = statistics.median(ours), statistics.median(ours) / statistics.median(bare)
+        _say(f"{form}, last byte to the artist's preview: {previews[-1]:.2f} s")
+        _say(f"{form}, last byte to COMPLETED: {seconds:.1f} s, {ratio:.2f} of one bare FFmpeg")
+    if long:
+        heard = [Sent(listener, long).until_heard(cancel=True) for _ in range(rounds)]
+        seconds, ratio = statistics.median(heard), statistics.median(heard) / previews[0]
+        _say(f"long wav, last byte to the artist's preview: {seconds:.2f} s, {ratio:.2f} of three minutes")
+
+
+async def _pile(listener: Listener, rounds: int, folder: Path) -> None:
+    """Let a pool of workers, and as many bare FFmpegs, work on the same masters."""
+    ffmpeg = await Ffmpeg.find()
+    masters = [audio.save(folder / f"{number}.flac", audio.noise(PILE_SECONDS)) for number in range(PILE)]
+    source = await probe(masters[0], ffmpeg, RECIPE.limits, inspect(masters[0]))
+    outputs = [folder / f"of-{master.stem}" for master in masters]
+    for output in outputs:
+        output.mkdir()
+    ours, bare = [], []
+    for _ in range(rounds):
+        sent = [Sent(listener, master) for master in masters]
+        before = time.monotonic()
+        for each in sent:
+            each.complete()
+        for each in sent:
+            each.until_completed()
+        ours.append(time.monotonic() - before)
+        before = time.monotonic()
+        with ThreadPoolExecutor(POOL) as pool:
+            list(pool.map(partial(_bare, ffmpeg.binary, source), masters, outputs))
+        bare.append(time.monotonic() - before)
+    share = statistics.median(bare) / statistics.median(ours)
+    _say(f"{PILE} masters, throughput of {POOL} workers: {share:.2f} of xargs -P {POOL}")
+
+
+class Sent:
+    """A master whose bytes are all there; time counts from the word that they are."""
+
+    def __init__(self, listener: Listener, master: Path) -> None:
+        """Send it part by part."""
+        self._listener = listener
+        wanted = {"track": listener.release()["name"], "filename": master.name, "sizeBytes": master.stat().st_size}
+        self._upload = listener.post("/v1/uploads", wanted)
+        with master.open("rb") as file:
+            self._parts = [listener.send(part, file.read(int(part["sizeBytes"]))) for part in self._upload["parts"]]
+        self._began = 0.0
+        self._job = ""
+
+    def complete(self) -> None:
+        """Say that all is there."""
+        self._began = time.monotonic()
+        self._job = self._listener.post(f"/v1/{self._upload['name']}:complete", {"parts": self._parts})["job"]
+
+    def until_heard(self, *, cancel: bool = False) -> float:
+        """Watch the jobs as the studio does; answer the seconds until the first segment of the preview has come."""
+        with self._listener.http.stream("GET", "/v1/jobs:watch", timeout=PATIENCE_SECONDS) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            self.complete()
+            shown = (job for line in lines for job in json.loads(line)["jobs"] if job["name"] == self._job)
+            preview = next(job["previewUri"] for job in shown if job["previewUri"])
+        if len(hear_so_far(self._listener, preview).data) < LEAST_BYTES:
+            raise RuntimeError("The preview is empty")
+        seconds = time.monotonic() - self._began
+        if cancel:
+            self._listener.post(f"/v1/{self._job}:cancel", {})
+        return seconds
+
+    def until_completed(self) -> float:
+        """Answer the seconds until the job has completed."""
+        job = self._listener.job(self._job)
+        if job["state"] != "COMPLETED":
+            raise RuntimeError(f"The job ended as {job}")
+        return time.monotonic() - self._began
 
 
 async def _once(master: Path, folder: Path) -> None:
@@ -131,8 +210,13 @@ async def _once(master: Path, folder: Path) -> None:
     ffmpeg = await Ffmpeg.find()
     _say("ready")
     before = time.process_time()
-    await transcode(Master(master), FolderSink(folder), ffmpeg, RECIPE, lambda _stage, _percent: None)
+    preview = Preview(FolderSink(folder), RECIPE.fragment_seconds, _heard)
+    await transcode(Master(master), FolderSink(folder), ffmpeg, RECIPE, lambda _stage, _percent: None, preview=preview)
     _say(str(time.process_time() - before))
+
+
+async def _heard() -> None:
+    """Hear of the preview."""
 
 
 def _pipeline(master: Path, folder: Path) -> Cost:

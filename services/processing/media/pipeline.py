@@ -35,8 +35,8 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
 ) -> Facts:
     """Encode, measure and publish a master. Raises TranscodeError, and whatever the sinks raise.
 
-    What is lossless is encoded while it arrives, and judged when it is whole. Cancelling the call kills FFmpeg and aborts
-    the files which were begun. Only the bytes of `master` are seen, not its name.
+    What is lossless is encoded while it arrives, and judged when it is whole. Cancelling the call kills FFmpeg and
+    aborts the files which were begun. Only the bytes of `master` are seen, not its name.
     """
     on_progress(Stage.PROBING, 0)
     await master.begun()
