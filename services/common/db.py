@@ -1,5 +1,6 @@
 """Connections to the database of one context."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
@@ -12,6 +13,9 @@ from services.common.settings import DatabaseSettings
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 3_000
 POOL_WAIT_SECONDS = 0.8
+
+TELLING = "telling"
+"""What a connection's `info` holds while its transaction tells facts to other contexts."""
 
 
 def driver_url(url: str) -> URL:
@@ -37,12 +41,17 @@ class Database:
             connect_args={"options": options, "connect_timeout": 3, "prepare_threshold": 2},
         )
         self._reads = self._writes.execution_options(isolation_level="AUTOCOMMIT")
+        self.told = asyncio.Event()
+        """Set when a transaction of this process was committed that marked its connection as TELLING."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that is committed when the block ends and rolled back when it raises."""
         async with self._writes.begin() as connection:
             yield connection
+            telling = connection.info.pop(TELLING, False)
+        if telling:
+            self.told.set()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

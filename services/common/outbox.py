@@ -1,13 +1,14 @@
 """The outbox: facts are written with the change that made them true and relayed to JetStream afterwards."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from nats.aio.client import Client
 from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common.db import Database
+from services.common.db import TELLING, Database
 from services.common.events import event_id
 from spotilike.events.v1.event_pb2 import Event
 
@@ -31,6 +32,7 @@ class Outbox:
         """Keep a fact; it leaves after the commit."""
         values = {"event_id": event_id(event), "subject": subject, "payload": event.SerializeToString()}
         await self._connection.execute(insert(self._table).values(**values))
+        self._connection.info[TELLING] = True
 
 
 class Relay:
@@ -55,7 +57,14 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if sent < BATCH:
-                await asyncio.sleep(POLL_SECONDS)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for facts of this process, and not long for those that another one wrote."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._database.told.wait()
+        self._database.told.clear()
 
     async def _relay(self, connection: Client) -> int:
         table = self._table

@@ -28,7 +28,7 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """How long a retired folder stays, in seconds: longer than a playback that began with it can go on."""
     replaced_grace_seconds: float = 3600
     """How long the images of a replaced picture stay, in seconds: pages that name them are still open."""
-    watch_seconds: float = 0.5
+    watch_seconds: float = 0.25
     """How often a process looks for jobs that have changed while somebody watches them, in seconds."""
     heartbeat_seconds: float = 15
     """How often a stream of changes says something at least, in seconds; permissions are looked at again then."""
