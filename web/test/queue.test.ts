@@ -36,6 +36,15 @@ describe('the queue', () => {
     expect(current(queues.next(queue)!)).toBe('c')
   })
 
+  test('knows when it plays an album: the neighbours are of the same one, and in order', () => {
+    const single = { ...track('x'), album: 'albums/x' }
+    expect(queues.isInAlbum(start(3))).toBe(true)
+    expect(queues.isInAlbum(queues.shuffled(start(0), () => 0))).toBe(false)
+    expect(queues.isInAlbum(queues.replaced(EMPTY, [track('a'), single, track('b')], 1, () => 0))).toBe(false)
+    expect(queues.isInAlbum(start(0, 'a'))).toBe(false)
+    expect(queues.isInAlbum(EMPTY)).toBe(false)
+  })
+
   test('keeps the current track when others are moved, added and removed around it', () => {
     let queue = start(2)
     queue = queues.moved(queue, idOf(queue, 'a'), 3)

@@ -36,18 +36,40 @@ describe('the source', () => {
   })
 })
 
+const decibels = (factor: number): number => 20 * Math.log10(factor)
+
 describe('the loudness', () => {
   test('brings loud and soft tracks to the same level', () => {
-    expect(20 * Math.log10(gain(-8, -1))).toBeCloseTo(-6)
-    expect(20 * Math.log10(gain(-20, -12))).toBeCloseTo(6)
+    expect(decibels(gain({ integratedLufs: -8, truePeakDbtp: -1 }, 'track', false))).toBeCloseTo(-6)
+    expect(decibels(gain({ integratedLufs: -20, truePeakDbtp: -12 }, 'track', false))).toBeCloseTo(6)
   })
 
   test('never lifts a peak above the ceiling', () => {
-    expect(20 * Math.log10(gain(-24, -3))).toBeCloseTo(2)
+    expect(decibels(gain({ integratedLufs: -24, truePeakDbtp: -3 }, 'track', false))).toBeCloseTo(2)
+    expect(decibels(gain({ integratedLufs: -14, truePeakDbtp: -3, albumIntegratedLufs: -24 }, 'album', false))).toBeCloseTo(2)
   })
 
-  test('leaves what was not measured as it is', () => {
-    expect(gain(undefined, undefined)).toBe(1)
+  test('keeps the differences between the tracks of an album', () => {
+    const loud = { integratedLufs: -8, truePeakDbtp: -1, albumIntegratedLufs: -10 }
+    const soft = { integratedLufs: -18, truePeakDbtp: -12, albumIntegratedLufs: -10 }
+    expect(gain(loud, 'album', false)).toBe(gain(soft, 'album', false))
+    expect(decibels(gain(soft, 'album', false))).toBeCloseTo(-4)
+  })
+
+  test('is that of the album while an album is played, when the listener leaves it to the player', () => {
+    const soft = { integratedLufs: -18, truePeakDbtp: -12, albumIntegratedLufs: -10 }
+    expect(decibels(gain(soft, 'auto', true))).toBeCloseTo(-4)
+    expect(decibels(gain(soft, 'auto', false))).toBeCloseTo(4)
+  })
+
+  test('is that of the track where the album was not measured', () => {
+    expect(decibels(gain({ integratedLufs: -8, truePeakDbtp: -1 }, 'album', true))).toBeCloseTo(-6)
+  })
+
+  test('leaves what was not measured as it is, and everything when nothing is wanted', () => {
+    expect(gain(undefined, 'track', false)).toBe(1)
+    expect(gain({}, 'album', true)).toBe(1)
+    expect(gain({ integratedLufs: -8, truePeakDbtp: -1 }, 'off', true)).toBe(1)
   })
 })
 

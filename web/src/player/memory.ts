@@ -1,5 +1,6 @@
 /** What the player remembers over a reload, in this browser. */
 
+import type { Leveling } from './loudness'
 import { EMPTY, type Queue } from './queue'
 import type { Peaks } from './waveform'
 
@@ -7,8 +8,7 @@ export interface Settings {
   /** 0 to 1. */
   volume: number
   muted: boolean
-  /** Play all tracks equally loud. */
-  normalize: boolean
+  leveling: Leveling
   /** Wanted bits a second; 0 lets the network decide. */
   bitrate: number
 }
@@ -26,7 +26,7 @@ const PLACE = 'spotilike.queue'
 /** Of the next version that stores something else under these keys. */
 const VERSION = 2
 
-const DEFAULTS: Settings = { volume: 0.8, muted: false, normalize: true, bitrate: 0 }
+const DEFAULTS: Settings = { volume: 0.8, muted: false, leveling: 'auto', bitrate: 0 }
 const NOWHERE: Place = { queue: EMPTY, position: 0, peaks: [] }
 
 function read<T>(key: string, fallback: T): T {

@@ -151,11 +151,11 @@ export class Player {
 
   configure(settings: Partial<Settings>): void {
     this.#set(settings)
-    const { volume, muted, normalize, bitrate } = this.#now
-    writeSettings({ volume, muted, normalize, bitrate })
+    const { volume, muted, leveling, bitrate } = this.#now
+    writeSettings({ volume, muted, leveling, bitrate })
     this.#engine.audio.volume = volume
     this.#engine.audio.muted = muted
-    this.#applyGain()
+    if ('leveling' in settings) this.#applyGain()
     if ('bitrate' in settings) this.#engine.hold(bitrate ? this.#now.bitrates.indexOf(bitrate) : -1)
   }
 
@@ -350,9 +350,9 @@ export class Player {
     return known.length === levels.length ? known : levels
   }
 
+  /** Holds for the whole track: what is queued meanwhile does not turn the volume in its midst. */
   #applyGain(): void {
-    const loudness = this.#playback?.loudness
-    this.#engine.gain = this.#now.normalize ? gain(loudness?.integratedLufs, loudness?.truePeakDbtp) : 1
+    this.#engine.gain = gain(this.#playback?.loudness, this.#now.leveling, queues.isInAlbum(this.queue))
   }
 
   /** The page goes away: the playback ends, its place stays. */

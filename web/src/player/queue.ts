@@ -55,6 +55,12 @@ export function currentEntry(queue: Queue): Entry | undefined {
   return queue.entries[queue.current]
 }
 
+/** Whether an album is played in its order: the entry before or after the current one is of the same album. */
+export function isInAlbum({ entries, current, shuffle }: Queue): boolean {
+  const album = entries[current]?.track.album
+  return album !== undefined && !shuffle && [current - 1, current + 1].some((index) => entries[index]?.track.album === album)
+}
+
 /** Replaces what is queued and makes the track at `start` the current one. */
 export function replaced(queue: Queue, tracks: readonly QueueTrack[], start: number, random: Random): Queue {
   const entries = tracks.map(entry)
