@@ -64,4 +64,11 @@ describe('the dictionaries', () => {
     expect(listed.length).toBeGreaterThan(8)
     expect(listed.filter((reason) => !(`refusal.${reason}` in english))).toEqual([])
   })
+
+  test('have a sentence for every reason why a master should be looked at', () => {
+    const contract = files['../src/gen/spotilike/processing/v1/job_pb.ts'] ?? ''
+    const listed = [...(/A stable word: ([A-Z_]{4,})/.exec(contract) ?? [])].slice(1)
+    expect(listed).toHaveLength(1)
+    expect(listed.filter((reason) => !(`warning.${reason}` in english))).toEqual([])
+  })
 })

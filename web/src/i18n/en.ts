@@ -144,6 +144,11 @@ export const en = {
   'event.signInFailed': 'Somebody tried to sign in with a wrong password',
   'event.usernameChanged': 'The username was changed',
 
+  'fileSays.cover': 'Use the cover inside the file',
+  'fileSays.number': 'no. {n}',
+  'fileSays.take': 'Edit with this',
+  'fileSays.words': 'The file says: {words}',
+
   'forgot.action': 'Send me a link',
   'forgot.back': 'Back to signing in',
   'forgot.text': 'Tell us your address, and we send you a link that sets a new one.',
@@ -171,12 +176,23 @@ export const en = {
   'home.tracks': 'Fresh tracks',
 
   'job.attempt': 'try {n}',
+  'job.cancel': 'Stop processing',
+  'job.cancelText': 'The master of “{title}” is not published. What could be heard before stays so, and you can try again.',
+  'job.cancelTitle': 'Stop processing?',
   'job.downloading': 'Fetching the master',
   'job.encoding': 'Encoding and measuring',
+  'job.noTrack': 'Deleted track',
+  'job.pending': 'Waiting',
   'job.probing': 'Looking at the file',
   'job.publishing': 'Publishing',
+  'job.takenIn': 'Taken in {when}',
   'job.title': 'Processing',
   'job.waiting': 'Waiting for a free encoder',
+
+  'jobs.emptyText': 'Upload a master in the studio, and watch here what becomes of it.',
+  'jobs.emptyTitle': 'Nothing has been processed yet',
+  'jobs.text': 'What becomes of your masters, as it happens.',
+  'jobs.title': 'Processing',
 
   'keys.back': 'Back 10 seconds',
   'keys.forward': 'Forward 10 seconds',
@@ -269,6 +285,10 @@ export const en = {
   'preferences.language': 'Language',
   'preferences.theme': 'Theme',
   'preferences.title': 'Language and theme',
+
+  'preview.failed': 'What is encoded so far could not be played. Try again, or wait until the track is ready.',
+  'preview.play': 'Listen while it is processed',
+  'preview.stop': 'Stop listening',
 
   'queue.add': 'Add {title} to the queue',
   'queue.added': 'Added to the queue: {title}',

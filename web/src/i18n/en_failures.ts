@@ -81,12 +81,13 @@ export const failures = {
 
   'pictureRefusal.CORRUPT': 'Parts of the picture are damaged. Export it again and choose the new file.',
   'pictureRefusal.ENCODER_CRASHED': 'The picture could not be read. If it happens again, choose another format.',
+  'pictureRefusal.NOT_KEPT': 'The picture inside the file is kept for a day only. Choose a cover yourself.',
   'pictureRefusal.TOO_LARGE': 'The file is larger than 10 MB. Scale the picture down and choose it again.',
   'pictureRefusal.TOO_MANY_PIXELS': 'The picture is too large. Scale it down to at most 8192 pixels a side and choose it again.',
   'pictureRefusal.TRUNCATED': 'The end of the file is missing. Export the picture again and choose the new file.',
   'pictureRefusal.UNSUPPORTED_FORMAT': 'This is not a picture that we know. Choose a PNG, JPEG or WebP.',
 
-  'refusal.CANCELLED': 'Processing was cancelled. Upload the master again when you are ready.',
+  'refusal.CANCELLED': 'Processing was stopped. Try again when you are ready, or upload another master.',
   'refusal.CHECKSUM_MISMATCH': 'The file changed on its way to us. Upload it again.',
   'refusal.CORRUPT': 'Parts of the file are damaged. Export it again, check that it plays well, and upload it again.',
   'refusal.EMPTY': 'The file holds no sound. Export it again and upload the new file.',
@@ -98,4 +99,7 @@ export const failures = {
   'refusal.TRUNCATED': 'The end of the file is missing. Export it again, check that it is whole, and upload it again.',
   'refusal.UNSUPPORTED_CONTAINER':
     'This is not an audio format we know. Upload WAV, AIFF, FLAC, ALAC, AAC, MP3, Ogg Vorbis or Opus.',
+
+  'warning.SAME_RECORDING':
+    'Another artist has uploaded what sounds like the same recording. Check that this is the right file and that you may publish it.',
 } as const satisfies Record<string, Message>

@@ -3,7 +3,7 @@
 import { Album_Type as AlbumType } from '../gen/spotilike/catalog/v1/album_pb'
 import { Manager_Permission as Permission } from '../gen/spotilike/catalog/v1/manager_pb'
 import { Track_Credit_Type as CreditType } from '../gen/spotilike/catalog/v1/track_pb'
-import { Job_Stage as Stage } from '../gen/spotilike/processing/v1/job_pb'
+import { Job_Stage as Stage, Job_State as JobState } from '../gen/spotilike/processing/v1/job_pb'
 import { AccountEvent_Type as EventType } from '../gen/spotilike/user/v1/account_event_pb'
 import { type MessageKey, t } from './index.svelte'
 
@@ -39,6 +39,14 @@ const STAGES: Record<Stage, MessageKey> = {
   [Stage.PUBLISHING]: 'job.publishing',
 }
 
+const JOB_STATES: Record<JobState, MessageKey> = {
+  [JobState.STATE_UNSPECIFIED]: 'job.pending',
+  [JobState.PENDING]: 'job.pending',
+  [JobState.PROCESSING]: 'job.title',
+  [JobState.COMPLETED]: 'track.ready',
+  [JobState.FAILED]: 'track.failed',
+}
+
 const EVENTS: Record<EventType, MessageKey> = {
   [EventType.TYPE_UNSPECIFIED]: 'event.other',
   [EventType.SIGNED_UP]: 'event.signedUp',
@@ -61,6 +69,7 @@ const EVENTS: Record<EventType, MessageKey> = {
 export const albumType = (type: AlbumType): string => t(ALBUM_TYPES[type])
 export const creditType = (type: CreditType): string => t(CREDIT_TYPES[type])
 export const permissionName = (permission: Permission): string => t(PERMISSIONS[permission])
+export const jobState = (state: JobState): string => t(JOB_STATES[state])
 export const stageName = (stage: Stage): string => t(STAGES[stage])
 /** What happened to an account; a newer server may know of more than this page does. */
 export const eventName = (type: EventType): string => t(EVENTS[type] ?? 'event.other')

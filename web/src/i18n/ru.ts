@@ -146,6 +146,11 @@ export const ru = {
   'event.signInFailed': 'Кто-то пытался войти с неверным паролем',
   'event.usernameChanged': 'Имя пользователя изменено',
 
+  'fileSays.cover': 'Взять обложку из файла',
+  'fileSays.number': '№ {n}',
+  'fileSays.take': 'Изменить по файлу',
+  'fileSays.words': 'В файле указано: {words}',
+
   'forgot.action': 'Прислать ссылку',
   'forgot.back': 'Вернуться ко входу',
   'forgot.text': 'Укажите адрес, и мы пришлём ссылку, по которой можно задать новый.',
@@ -173,12 +178,23 @@ export const ru = {
   'home.tracks': 'Свежие треки',
 
   'job.attempt': 'попытка {n}',
+  'job.cancel': 'Остановить обработку',
+  'job.cancelText': 'Мастер трека «{title}» не выйдет. Что звучало раньше, будет звучать и дальше; обработку можно повторить.',
+  'job.cancelTitle': 'Остановить обработку?',
   'job.downloading': 'Получаем мастер',
   'job.encoding': 'Кодируем и измеряем',
+  'job.noTrack': 'Удалённый трек',
+  'job.pending': 'Ждёт',
   'job.probing': 'Смотрим, что за файл',
   'job.publishing': 'Публикуем',
+  'job.takenIn': 'Принят {when}',
   'job.title': 'Обработка',
   'job.waiting': 'Ждём свободный кодировщик',
+
+  'jobs.emptyText': 'Загрузите мастер в студии и следите здесь, что с ним происходит.',
+  'jobs.emptyTitle': 'Пока ничего не обрабатывалось',
+  'jobs.text': 'Что происходит с вашими мастерами прямо сейчас.',
+  'jobs.title': 'Обработка',
 
   'keys.back': 'Назад на 10 секунд',
   'keys.forward': 'Вперёд на 10 секунд',
@@ -271,6 +287,10 @@ export const ru = {
   'preferences.language': 'Язык',
   'preferences.theme': 'Тема',
   'preferences.title': 'Язык и тема',
+
+  'preview.failed': 'Не удалось проиграть готовую часть. Попробуйте ещё раз или дождитесь конца обработки.',
+  'preview.play': 'Слушать во время обработки',
+  'preview.stop': 'Остановить звук',
 
   'queue.add': 'Добавить в очередь: {title}',
   'queue.added': 'Добавлено в очередь: {title}',

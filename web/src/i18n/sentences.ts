@@ -45,6 +45,12 @@ export function pictureRefusal(reason: string, message: string): string {
   return hasMessage(key) ? t(key) : message || t('pictureRefusal.ENCODER_CRASHED')
 }
 
+/** What the artist should look at, from the stable reason of a warning. */
+export function warningSentence(reason: string, message: string): string {
+  const key = `warning.${reason}`
+  return hasMessage(key) ? t(key) : message
+}
+
 /** Why a master could not be used, from the stable reason of its job. */
 export function refusal(reason: string, message: string): string {
   const key = `refusal.${reason}`

@@ -26,7 +26,7 @@ export class PictureRefused extends Error {
  */
 export async function sendPicture(
   target: string,
-  file: File,
+  file: Blob,
   sent: (share: number) => void,
   signal: AbortSignal,
 ): Promise<string> {
@@ -42,6 +42,13 @@ export async function sendPicture(
   const { failure } = artwork
   if (failure) throw new PictureRefused(failure.reason, failure.message)
   return artwork.images.find(({ sizePx }) => sizePx === SHOWN_PX)?.webpUri ?? ''
+}
+
+/** Makes the picture inside a master the cover of an album. Throws what sendPicture throws. */
+export async function sendCoverOf(uri: string, album: string, signal: AbortSignal): Promise<void> {
+  const response = await fetch(uri, { signal })
+  if (!response.ok) throw new PictureRefused('NOT_KEPT', '')
+  await sendPicture(album, await response.blob(), () => undefined, signal)
 }
 
 /** Describes what sendPicture threw when it was no refusal. */

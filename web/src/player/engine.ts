@@ -52,7 +52,11 @@ export class Engine {
     })
   }
 
-  /** Opens a source at a position in seconds. `token` answers the newest media token. */
+  /**
+   * Opens a source at a position in seconds. `token` answers the newest media token, an empty one where none is needed.
+   *
+   * A playlist that grows is played from its position on, too, and to its end when that is there.
+   */
   async load(source: Source, position: number, token: () => string): Promise<void> {
     this.unload()
     this.#wait(true)
@@ -67,7 +71,9 @@ export class Engine {
       enableWorker: false,
       startPosition: position,
       maxBufferLength: 60,
-      xhrSetup: (xhr) => xhr.setRequestHeader('X-Media-Token', token()),
+      xhrSetup: (xhr) => {
+        if (token()) xhr.setRequestHeader('X-Media-Token', token())
+      },
     })
     this.#hls = hls
     this.#recovered = false

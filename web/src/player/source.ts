@@ -38,11 +38,19 @@ export function chooseSource(playback: Playback, able: Abilities, refused: Reado
   return {
     codec: Codec.AAC,
     uri: playback.manifestUri,
-    native: !able.mediaSource && able.nativeHls,
+    native: isNative(able),
     bitrates: bitrates(playback, Codec.AAC),
     hasFallback: false,
   }
 }
+
+/** Describes the playlist of a master that is being processed: AAC, of one bit rate. */
+export function previewSource(uri: string, able: Abilities): Source {
+  return { codec: Codec.AAC, uri, native: isNative(able), bitrates: [], hasFallback: false }
+}
+
+/** Whether only the browser itself reads HLS. */
+const isNative = (able: Abilities): boolean => !able.mediaSource && able.nativeHls
 
 function bitrates(playback: Playback, wanted: Codec): number[] {
   const found = playback.renditions.filter(({ codec }) => codec === wanted).map(({ bitrateBps }) => bitrateBps)

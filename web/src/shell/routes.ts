@@ -32,6 +32,7 @@ const ROUTES: readonly Route[] = [
   route('/admin/users', () => import('../admin/UsersPage.svelte')),
   route('/admin/users/:id', () => import('../admin/UserPage.svelte')),
   route('/studio', () => import('../studio/StudioPage.svelte')),
+  route('/studio/jobs', () => import('../studio/JobsPage.svelte')),
   route('/studio/artists/:id', () => import('../studio/StudioArtistPage.svelte')),
   route('/studio/albums/:id', () => import('../studio/StudioAlbumPage.svelte')),
 ]

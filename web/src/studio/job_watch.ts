@@ -1,65 +1,72 @@
-/** Looks at jobs until they are over. */
+/** Hears of jobs while they change, over streams that end now and then and are opened again. */
 
-import { type Readable, writable } from 'svelte/store'
-import { jobs } from '../api/studio'
-import { type Job, Job_State as State } from '../gen/spotilike/processing/v1/job_pb'
+import type { Job } from '../gen/spotilike/processing/v1/job_pb'
+import type { WatchJobsResponse } from '../gen/spotilike/processing/v1/job_service_pb'
 
-const FASTEST_MS = 1_000
-const SLOWEST_MS = 5_000
-/** How much longer each look waits while nothing changes. */
-const SLOWER = 1.25
-const PAGE = 100
+/** Heartbeats come every 15 seconds: whoever is silent for longer than two of them is gone. */
+const SILENCE_MS = 40_000
+const FIRST_PAUSE_MS = 1_000
+const LONGEST_PAUSE_MS = 30_000
 
-export const isOver = (job: Job): boolean => job.state === State.COMPLETED || job.state === State.FAILED
+/** Opens a stream that goes on after `sequence`; the signal ends it. */
+export type Open = (sequence: bigint, signal: AbortSignal) => AsyncIterable<WatchJobsResponse>
 
-export class JobWatch {
-  /** What was last seen, by job. */
-  readonly seen: Readable<ReadonlyMap<string, Job>>
-  readonly #seen = writable<ReadonlyMap<string, Job>>(new Map())
-  readonly #watched = new Set<string>()
-  #timer = 0
-  #wait = FASTEST_MS
-  #last = ''
-
-  /** `finished` hears of each watched job that is over. */
-  constructor(private readonly finished: (job: Job) => void) {
-    this.seen = this.#seen
-  }
-
-  /** Follows a job, also one that processing has not taken in yet. */
-  follow(job: string): void {
-    if (!job || this.#watched.has(job)) return
-    this.#watched.add(job)
-    this.#wait = FASTEST_MS
-    if (!this.#timer) this.#plan(0)
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-    this.#watched.clear()
-  }
-
-  #plan(milliseconds: number): void {
-    this.#timer = setTimeout(() => void this.#look(), milliseconds)
-  }
-
-  async #look(): Promise<void> {
-    // A look that fails is repeated like one that shows nothing new.
-    const page = await jobs.listJobs({ pageSize: PAGE }).catch(() => null)
-    if (page) this.#take(page.jobs)
-    this.#timer = 0
-    if (this.#watched.size) this.#plan(this.#wait)
-  }
-
-  #take(found: Job[]): void {
-    const watched = found.filter(({ name }) => this.#watched.has(name))
-    const picture = watched.map(({ name, state, stage, percent }) => `${name} ${state} ${stage} ${percent}`).join()
-    this.#wait = picture === this.#last ? Math.min(this.#wait * SLOWER, SLOWEST_MS) : FASTEST_MS
-    this.#last = picture
-    this.#seen.update((seen) => new Map([...seen, ...watched.map((job) => [job.name, job] as const)]))
-    for (const job of watched.filter(isOver)) {
-      this.#watched.delete(job.name)
-      this.finished(job)
+/** Tells `hear` of every job that changes, until `left` says that nobody looks any more. */
+export async function watchJobs(
+  open: Open,
+  hear: (jobs: Job[]) => void,
+  left: AbortSignal,
+  random: () => number = Math.random,
+): Promise<void> {
+  let sequence = 0n
+  let failures = 0
+  while (!left.aborted) {
+    try {
+      for await (const message of unlessSilent(open, sequence, left)) {
+        sequence = message.sequence
+        failures = 0
+        if (message.jobs.length) hear(message.jobs)
+      }
+    } catch {
+      // Whatever ended the stream, the next one goes on where it was.
     }
+    await pause(pauseMs(failures, random), left)
+    failures += 1
   }
+}
+
+/** Returns how long to wait before the next stream: doubled with each that told nothing, spread so that outages end gently. */
+function pauseMs(failures: number, random: () => number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + random() / 2)
+}
+
+/** Reads a stream and gives it up when it is silent for too long. */
+async function* unlessSilent(open: Open, sequence: bigint, left: AbortSignal): AsyncGenerator<WatchJobsResponse> {
+  const stream = new AbortController()
+  const end = () => stream.abort()
+  left.addEventListener('abort', end)
+  let timer = setTimeout(end, SILENCE_MS)
+  try {
+    for await (const message of open(sequence, stream.signal)) {
+      clearTimeout(timer)
+      timer = setTimeout(end, SILENCE_MS)
+      yield message
+    }
+  } finally {
+    clearTimeout(timer)
+    left.removeEventListener('abort', end)
+  }
+}
+
+function pause(milliseconds: number, left: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (left.aborted) return resolve()
+    const go = () => {
+      clearTimeout(timer)
+      left.removeEventListener('abort', go)
+      resolve()
+    }
+    const timer = setTimeout(go, milliseconds)
+    left.addEventListener('abort', go)
+  })
 }

@@ -1,0 +1,153 @@
+"""The processing of masters as artists watch it, in Chromium: live, on one page, with real jobs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.support import audio
+from tests.web.browser import DESKTOP, PATIENCE_MS, PHONE, Tab
+
+RATE = 8_000
+PAGE = 30
+
+
+@pytest.fixture(scope="module")
+def long_song(tmp_path_factory):
+    """Return a master of a quarter of an hour, of few bytes: it is sent at once and encoded for a while."""
+    return audio.save(tmp_path_factory.mktemp("long") / "Long Way.flac", audio.tones(900, RATE, 1), RATE)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """Return a file that is no sound."""
+    path = tmp_path_factory.mktemp("broken") / "Broken.ogg"
+    path.write_text("These are words, not sound.")
+    return path
+
+
+@pytest.fixture
+def album(listener):
+    """Return a new album of the listener."""
+    artist = listener.post("/v1/artists", {"displayName": "Harbour Lights"})
+    date = {"year": 2023, "month": 1, "day": 2}
+    return listener.post("/v1/albums", {"artist": artist["name"], "title": "Sketches", "releaseDate": date})
+
+
+@pytest.fixture
+def submit(listener, album):
+    """Return a way to make tracks on the album with a master, by API; it answers the track and the job."""
+
+    def make(title: str, master: Path) -> tuple[str, str]:
+        track = listener.post("/v1/tracks", {"album": album["name"], "title": title})["name"]
+        return track, listener.upload(track, master)["job"]
+
+    return make
+
+
+def line(tab: Tab, title: str) -> Locator:
+    """Return the line of a job or a track."""
+    return tab.page.get_by_role("main").locator("li[data-state]").filter(has_text=title)
+
+
+def percent(job: Locator) -> int:
+    """Return how far a job's bar is."""
+    return int(job.get_by_role("progressbar").get_attribute("aria-valuenow") or 0)
+
+
+def stop(tab: Tab, job: Locator) -> None:
+    """Stop a job, after the question."""
+    job.get_by_role("button", name="Stop processing").click()
+    tab.page.get_by_role("dialog", name="Stop processing?").get_by_role("button", name="Stop processing").click()
+
+
+def test_a_job_is_watched_stopped_and_tried_again_without_loading_the_page_anew(tab, album, long_song):
+    """Percent rises by itself, the reason comes by itself, and so does the end; one stream tells all of it."""
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[-1]))
+    tab.open(f"/studio/{album['name']}")
+    tab.page.get_by_test_id("masters").set_input_files(str(long_song))
+    expect(line(tab, "Long Way").get_by_role("button", name="Stop processing")).to_be_visible()
+    tab.page.get_by_role("main").get_by_role("link", name="Processing").click()
+    job = line(tab, "Long Way")
+    expect(job).to_contain_text("Harbour Lights")
+    expect(job.get_by_text(re.compile(r"Encoding and measuring · \d+ %"))).to_be_visible()
+    assert tab.axe() == []
+    asked.clear()
+    before = percent(job)
+    tab.wait_until(lambda: percent(job) > before, "progress")
+    stop(tab, job)
+    expect(job.get_by_text("Processing was stopped. Try again when you are ready")).to_be_visible()
+    expect(job).to_have_attribute("data-state", "FAILED")
+    job.get_by_role("button", name="Try again").click()
+    expect(job.get_by_text(re.compile("Encoding and measuring"))).to_be_visible()
+    expect(job).to_have_attribute("data-state", "COMPLETED", timeout=3 * PATIENCE_MS)
+    assert [call for call in asked if call.endswith("Jobs")] == []
+    job.get_by_role("link", name="Long Way").click()
+    expect(line(tab, "Long Way").get_by_text("Ready")).to_be_visible()
+
+
+def test_a_track_is_stopped_and_tried_again_where_it_stands_on_its_album(tab, album, submit, listener, long_song):
+    """The row of the track has the same buttons, and says why nothing can be heard."""
+    _, job = submit("Long Way", long_song)
+    tab.open(f"/studio/{album['name']}")
+    row = line(tab, "Long Way")
+    stop(tab, row)
+    expect(row).to_have_attribute("data-state", "FAILED")
+    expect(row.get_by_text("Processing was stopped.")).to_be_visible()
+    assert listener.get(f"/v1/{job}")["reason"] == "CANCELLED"
+    row.get_by_role("button", name="Try again").click()
+    expect(row.get_by_text(re.compile(r"Encoding and measuring · \d+ %"))).to_be_visible()
+    stop(tab, row)
+    expect(row.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_master_that_cannot_be_used_says_why_while_the_page_is_open(visiting, listener, submit, broken, size):
+    """A new job comes by itself, with its reason in words; the page holds to the rules and fits."""
+    with visiting(viewport=size, reduced_motion="reduce") as tab:
+        tab.sign_in(listener.account["email"])
+        tab.open("/studio/jobs")
+        expect(tab.page.get_by_role("heading", name="Nothing has been processed yet")).to_be_visible()
+        assert tab.axe() == []
+        submit("A Sketch in Words, with a Name that Fits on No Telephone of Today", broken)
+        job = line(tab, "A Sketch in Words")
+        expect(job.get_by_text("This is not an audio format we know.")).to_be_visible()
+        expect(job.get_by_role("button", name="Try again")).to_be_visible()
+        assert tab.axe() == []
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def test_older_jobs_are_shown_when_they_are_asked_for(tab, listener, submit, broken):
+    """The newest stand first; one more page holds the rest."""
+    for number in range(PAGE + 1):
+        listener.job(submit(f"Sketch {number:02}", broken)[1])
+    tab.open("/studio/jobs")
+    titles = tab.page.get_by_role("main").locator("li[data-state] .title")
+    expect(titles).to_have_count(PAGE)
+    expect(titles.first).to_have_text(f"Sketch {PAGE:02}")
+    tab.page.get_by_role("button", name="Show more").click()
+    expect(titles).to_have_count(PAGE + 1)
+    expect(titles.last).to_have_text("Sketch 00")
+    expect(tab.page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+def test_what_a_file_says_is_offered_and_taken_only_by_the_artist(tab, album, submit, listener, tmp_path):
+    """The row tells what differs; the form opens with it, and nothing is left to say once it is saved."""
+    words = ("-metadata", "title=First Light (Demo)", "-metadata", "track=7")
+    master = audio.save(tmp_path / "01.flac", audio.tones(3), 44_100, *words)
+    name, _ = submit("Untitled", master)
+    listener.playable(name)
+    tab.open(f"/studio/{album['name']}")
+    row = line(tab, "Untitled")
+    expect(row.get_by_text("The file says: First Light (Demo) · no. 7")).to_be_visible()
+    assert listener.get(f"/v1/{name}")["title"] == "Untitled"
+    row.get_by_role("button", name="Edit with this").click()
+    dialog = tab.page.get_by_role("dialog", name="Edit track")
+    expect(dialog.get_by_label("Number")).to_have_value("7")
+    dialog.get_by_role("button", name="Save").click()
+    expect(line(tab, "First Light (Demo)")).to_be_visible()
+    expect(tab.page.get_by_text("The file says")).to_have_count(0)
+    stored = listener.get(f"/v1/{name}")
+    assert (stored["title"], stored["trackNumber"]) == ("First Light (Demo)", 7)
