@@ -10,13 +10,14 @@ from tests.support import audio
 from tests.web.browser import DESKTOP, PATIENCE_MS, PHONE, Tab
 
 RATE = 8_000
+SECONDS = 900
 PAGE = 30
 
 
 @pytest.fixture(scope="module")
 def long_song(tmp_path_factory):
     """Return a master of a quarter of an hour, of few bytes: it is sent at once and encoded for a while."""
-    return audio.save(tmp_path_factory.mktemp("long") / "Long Way.flac", audio.tones(900, RATE, 1), RATE)
+    return audio.save(tmp_path_factory.mktemp("long") / "Long Way.flac", audio.tones(SECONDS, RATE, 1), RATE)
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +152,38 @@ def test_what_a_file_says_is_offered_and_taken_only_by_the_artist(tab, album, su
     expect(tab.page.get_by_text("The file says")).to_have_count(0)
     stored = listener.get(f"/v1/{name}")
     assert (stored["title"], stored["trackNumber"]) == ("First Light (Demo)", 7)
+
+
+def test_a_master_is_heard_while_it_is_processed_and_on_to_its_end(tab, submit, long_song):
+    """The sound begins at the beginning, goes on when the job is completed, and ends where the master does."""
+    submit("Long Way", long_song)
+    tab.open("/studio/jobs")
+    job = line(tab, "Long Way")
+    job.get_by_role("button", name="Listen while it is processed").click()
+    tab.wait_until(lambda: tab.position() > 0.5, "the sound")
+    assert tab.position() < 10
+    expect(job).to_have_attribute("data-state", "COMPLETED", timeout=3 * PATIENCE_MS)
+    expect(job.get_by_role("button", name="Stop listening")).to_be_visible()
+    tab.wait_until(lambda: bool(tab.page.evaluate(f"heardElement.duration > {SECONDS} - 1")), "the end of the playlist")
+    tab.page.evaluate("heardElement.currentTime = heardElement.duration - 2")
+    expect(job.get_by_role("button", name="Stop listening")).to_have_count(0)
+
+
+def test_what_is_heard_of_a_master_ends_with_the_page_and_with_the_job(tab, submit, long_song):
+    """Leaving the page silences it, and so does stopping the job."""
+    submit("Long Way", long_song)
+    is_silent = "heardElement.paused || !heardElement.hasAttribute('src')"
+    tab.open("/studio/jobs")
+    job = line(tab, "Long Way")
+    listen = job.get_by_role("button", name="Listen while it is processed")
+    listen.click()
+    tab.wait_until(lambda: tab.position() > 0.5, "the sound")
+    tab.page.get_by_role("link", name="Studio").first.click()
+    tab.wait_until(lambda: bool(tab.page.evaluate(is_silent)), "silence")
+    tab.page.go_back()
+    listen.click()
+    tab.wait_until(lambda: tab.position() > 0.5, "the sound")
+    stop(tab, job)
+    expect(job).to_have_attribute("data-state", "FAILED")
+    tab.wait_until(lambda: bool(tab.page.evaluate(is_silent)), "silence")
+    expect(job.get_by_role("button", name="Stop listening")).to_have_count(0)

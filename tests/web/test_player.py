@@ -79,6 +79,16 @@ def test_a_chosen_quality_is_the_one_that_is_fetched(tab, release):
     expect(quality.locator("option:checked")).to_have_text("48 kbit/s")
 
 
+def test_what_is_equally_loud_is_chosen_and_remembered(tab, release):
+    """Albums as a whole or track by track, as the listener says; the first visit leaves it to the player."""
+    play_album(tab, release)
+    choice = bar(tab).get_by_label("Loudness", exact=True)
+    expect(choice).to_have_value("auto")
+    choice.select_option(label="All tracks equally loud")
+    tab.page.reload()
+    expect(choice).to_have_value("track")
+
+
 def is_sound(url: str) -> bool:
     """Tell whether an address is of a CMAF file."""
     return bool(re.search(r"/media/.*\.(mp4|m4s|m4a)$", url))

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { describe, expect, test } from 'vitest'
 import { PlaybackSchema, Playback_Codec as Codec } from '../src/gen/spotilike/streaming/v1/playback_pb'
 import { gain } from '../src/player/loudness'
-import { chooseSource } from '../src/player/source'
+import { chooseSource, previewSource } from '../src/player/source'
 import { bars, peaksOf } from '../src/player/waveform'
 
 const playback = create(PlaybackSchema, {
@@ -37,6 +37,17 @@ describe('the source', () => {
 })
 
 const decibels = (factor: number): number => 20 * Math.log10(factor)
+
+describe('the source of a preview', () => {
+  test('is AAC of one bit rate, without another codec to fall back to', () => {
+    const source = previewSource('/previews/p/preview.m3u8', chromium)
+    expect(source).toEqual({ codec: Codec.AAC, uri: '/previews/p/preview.m3u8', native: false, bitrates: [], hasFallback: false })
+  })
+
+  test("is the browser's own HLS where there are no Media Source Extensions", () => {
+    expect(previewSource('/p', { mediaSource: false, opus: false, nativeHls: true }).native).toBe(true)
+  })
+})
 
 describe('the loudness', () => {
   test('brings loud and soft tracks to the same level', () => {
