@@ -25,7 +25,7 @@ export default defineConfig({
             // What the frame of the page shares with the pages; none of it talks to the server.
             {
               name: 'parts',
-              test: /src[\\/](i18n[\\/](?!enums)|player|account[\\/]user|shell[\\/]Waveform|ui[\\/](?!AlbumCard|Form))/,
+              test: /src[\\/](i18n[\\/](?!enums)|player[\\/](?!source)|account[\\/]user|shell[\\/]Waveform|ui[\\/](?!AlbumCard|Form))/,
               minShareCount: 2,
             },
             // What talks to the server; it is fetched while the frame is shown.
