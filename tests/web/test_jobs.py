@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.e2e.song import Listener
 from tests.support import audio
 from tests.web.browser import DESKTOP, PATIENCE_MS, PHONE, Tab
 
@@ -45,6 +47,14 @@ def submit(listener, album):
         return track, listener.upload(track, master)["job"]
 
     return make
+
+
+def melody(seconds: int) -> audio.Sound:
+    """Make a tune that no other test has, by which a recording can be known: four tones a second."""
+    steps = np.random.default_rng(20230102).integers(0, 30, 4 * seconds)
+    pitch = np.repeat(220 * 2 ** (steps / 12), 44_100 // 4)
+    sound = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / 44_100)
+    return np.stack([sound, sound], axis=1).astype(np.float32)
 
 
 def line(tab: Tab, title: str) -> Locator:
@@ -187,3 +197,35 @@ def test_what_is_heard_of_a_master_ends_with_the_page_and_with_the_job(tab, subm
     expect(job).to_have_attribute("data-state", "FAILED")
     tab.wait_until(lambda: bool(tab.page.evaluate(is_silent)), "silence")
     expect(job.get_by_role("button", name="Stop listening")).to_have_count(0)
+
+
+def test_the_picture_inside_a_master_becomes_the_cover_only_when_the_artist_says_so(
+    tab, album, submit, listener, tmp_path
+):
+    """It is offered while the album has no cover, and sent as any other picture."""
+    master = audio.save(tmp_path / "bare.flac", audio.tones(3))
+    song = audio.with_cover(tmp_path / "song.flac", master, audio.picture(tmp_path / "cover.png"))
+    name, _ = submit("Untitled", song)
+    listener.playable(name)
+    tab.open(f"/studio/{album['name']}")
+    offer = line(tab, "Untitled").get_by_role("button", name="Use the cover inside the file")
+    expect(offer).to_be_visible()
+    assert not listener.get(f"/v1/{album['name']}").get("coverUri")
+    offer.click()
+    expect(tab.page.get_by_text("The new picture is there.")).to_be_visible()
+    expect(offer).to_have_count(0)
+    assert listener.get(f"/v1/{album['name']}")["coverUri"]
+
+
+def test_a_recording_that_another_artist_has_uploaded_is_pointed_out(tab, installation, submit, listener, tmp_path):
+    """On the row of the track and among the jobs, in words that say what to do."""
+    song = audio.save(tmp_path / "song.flac", melody(40))
+    other = Listener(installation.url)
+    other.job(other.upload(other.release()["name"], song)["job"])
+    listener.job(submit("Found Sound", song)[1])
+    warning = "Another artist has uploaded the same recording."
+    tab.open("/studio/jobs")
+    expect(line(tab, "Found Sound").get_by_text(warning)).to_be_visible()
+    line(tab, "Found Sound").get_by_role("link", name="Found Sound").click()
+    expect(line(tab, "Found Sound").get_by_role("button", name="Edit Found Sound")).to_be_visible()
+    expect(line(tab, "Found Sound").get_by_text(warning)).to_be_visible()

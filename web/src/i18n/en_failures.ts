@@ -101,5 +101,5 @@ export const failures = {
     'This is not an audio format we know. Upload WAV, AIFF, FLAC, ALAC, AAC, MP3, Ogg Vorbis or Opus.',
 
   'warning.SAME_RECORDING':
-    'Another artist has uploaded what sounds like the same recording. Check that this is the right file and that you may publish it.',
+    'Another artist has uploaded the same recording. If it is yours, or you may publish it, there is nothing to do; otherwise remove the track.',
 } as const satisfies Record<string, Message>
