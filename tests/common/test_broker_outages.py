@@ -5,8 +5,12 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from nats.errors import Error as NatsError
+from nats.js.api import StreamConfig
+from nats.js.errors import APIError
 
 from cli.engines.ports import PortBook
+from services.common import events
 from tests.support import brokers
 from tests.support.links import Link
 from tests.support.places import open_place, until
@@ -67,11 +71,24 @@ async def test_facts_are_heard_again_after_the_way_to_the_broker_fell_silent(bro
 async def running_cluster(tmp_path):
     """Run three brokers that share their streams."""
     servers, nats = brokers.cluster(tmp_path, PortBook(tmp_path / "ports.json"), 3)
-    await asyncio.gather(*(server.start() for server in servers.values()))
     try:
+        await asyncio.gather(*(server.start() for server in servers.values()))
+        await until(lambda: formed(nats), brokers.START_SECONDS)
         yield servers, nats
     finally:
         await asyncio.gather(*(server.kill() for server in servers.values()))
+
+
+async def formed(nats):
+    """Whether the brokers know each other so well that they share a stream."""
+    connection = await events.connect(brokers.settings(nats), "admin")
+    try:
+        await connection.jetstream().add_stream(StreamConfig(name="PROBE", subjects=["probe"], num_replicas=3))
+        return await connection.jetstream().delete_stream("PROBE")
+    except (APIError, NatsError):
+        return False
+    finally:
+        await connection.close()
 
 
 async def test_a_fact_that_a_cluster_has_acknowledged_outlives_its_leaders(tmp_path, databases):

@@ -17,6 +17,7 @@ from tests.support.places import DEAD, open_place, until
 
 TRANSACTIONS, FACTS = 8, 40
 NEXT_ONE_SECONDS = 1.0
+ENDED_SECONDS = 5
 
 
 @pytest.fixture
@@ -175,3 +176,21 @@ async def test_an_event_outlives_an_outage_of_the_database(place):
 
     await until(lambda: place.heard == ["patient"], 40)
     assert await place.count(table=DEAD) == 0
+
+
+async def test_a_listener_that_is_told_to_end_ends_although_an_answer_comes_at_that_moment(place):
+    """Whenever it is told so between the effect and the broker's answer to the acknowledgement."""
+    jetstream = place.nats.jetstream()
+    for microseconds in range(0, 4000, 100):
+        told = asyncio.Event()
+
+        async def end_soon(_, __, told=told, seconds=microseconds / 1e6):
+            asyncio.get_running_loop().call_later(seconds, place.tasks[-1].cancel)
+            told.set()
+
+        await place.hear(end_soon, concurrency=1)
+        fact = events.new("tracks/last", TrackUploaded(track="last"))
+        await jetstream.publish(place.subject, fact.SerializeToString())
+        await until(told.is_set)
+        await asyncio.wait([place.tasks[-1]], timeout=ENDED_SECONDS)
+        assert place.tasks[-1].done(), f"it did not hear that it had to end {microseconds} µs after the effect"

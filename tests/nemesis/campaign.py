@@ -76,9 +76,10 @@ class Campaign:
                 until(lambda: victim.job or victim.error, STEP_SECONDS)
                 if victim.job:
                     self._wait_and_kill(one, victim)
-        self.scene.recover(cell.part, one.pid)
-        one.back_seconds = time.time() - one.killed_at
         one.retried = artist.retried
+        if one.pid:
+            self.scene.recover(cell.part, one.pid)
+            one.back_seconds = time.time() - one.killed_at
 
     def _bring(self, artist: Artist, upload: Upload, one: Round | None) -> None:
         def reached(step: Step) -> None:

@@ -46,7 +46,7 @@ class Scene:
         self._postgres = running_postgres(self._data)
         self._connections: dict[str, psycopg.Connection[Any]] = {}
         ports = {part["name"]: part["ports"] for part in self.parts()}
-        self._nats_port = ports["nats"]["nats"]
+        self.nats_url = f"nats://127.0.0.1:{ports['nats']['nats']}"
         keys = s3_credentials(SecretFiles(self._data.secrets), ADMIN)
         endpoint = f"127.0.0.1:{ports['seaweedfs']['s3']}"
         self._store = Minio(endpoint, keys.access_key, keys.secret_key, secure=False, region=REGION)
@@ -66,7 +66,8 @@ class Scene:
                 found = self._connection(context).execute(query, values)
                 return found.fetchall() if found.description else []
             except psycopg.OperationalError:
-                self._connections.pop(context).close() if context in self._connections else None
+                if broken := self._connections.pop(context, None):
+                    broken.close()
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
@@ -128,8 +129,7 @@ class Scene:
         until(lambda: _all_ready(self.parts(), killed), READY_SECONDS)
         if part == WIPED:
             seed: Path = self._data.path / "nats" / "seeds" / f"{ADMIN}.nk"
-            address = f"nats://127.0.0.1:{self._nats_port}"
-            run_module("services.common.streams", SPOTILIKE_NATS_URL=address, SPOTILIKE_NATS_SEED_FILE=str(seed))
+            run_module("services.common.streams", SPOTILIKE_NATS_URL=self.nats_url, SPOTILIKE_NATS_SEED_FILE=str(seed))
 
 
 def _all_ready(parts: Iterable[dict[str, Any]], killed: int) -> bool:

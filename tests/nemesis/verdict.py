@@ -61,9 +61,10 @@ def watch(scene: Scene) -> None:
 def judge(campaign: Campaign) -> "Report":
     """Wait until everything has ended and was swept, and look at each upload."""
     scene = campaign.scene
-    until(lambda: _settled(scene, campaign.uploads), SETTLED_SECONDS)
+    with suppress(TimeoutError):  # what has not ended, or is left over then, is told with its upload
+        until(lambda: _settled(scene, campaign.uploads), SETTLED_SECONDS)
     endings = [_ending(scene, upload) for upload in campaign.uploads]
-    with suppress(TimeoutError):  # what is left then is told with its upload
+    with suppress(TimeoutError):
         until(lambda: not any(_orphans(scene, ending) for ending in endings), SWEPT_SECONDS)
     listener = Listener(scene.url)
     for ending in endings:
@@ -89,9 +90,8 @@ def _ending(scene: Scene, upload: Upload) -> Ending:
     if not upload.job:
         return ending
     job, track, reason = _id(upload.job), _id(upload.track), upload.master.reason
-    [(status, ending.reason, folder)] = scene.rows(
-        "processing", "SELECT status, reason, folder FROM processing_jobs WHERE id = %s", job
-    )
+    made = scene.rows("processing", "SELECT status, reason, folder FROM processing_jobs WHERE id = %s", job)
+    status, ending.reason, folder = made[0] if made else (ending.status, None, None)
     ending.status, ending.folder = status, folder
     ending.expect((status, ending.reason) == ("FAILED" if reason else "COMPLETED", reason), f"ends by {ending.reason}")
     [(key, available)] = scene.rows("catalog", "SELECT file_key, is_available FROM tracks WHERE id = %s", track)

@@ -64,7 +64,7 @@ class Place:
             fact = events.new(f"tracks/{track}", TrackUploaded(track=track))
             await Outbox(connection, OUTBOX).add(self.subject, fact)
 
-    async def hear(self, effect=None):
+    async def hear(self, effect=None, concurrency=4):
         """Listen in the background."""
 
         async def keep(_, payload):
@@ -73,7 +73,7 @@ class Place:
         listener = events.Listener(
             self.name, DURABLE, {TrackUploaded: effect or keep}, events.DeadEvents(self.database, DEAD)
         )
-        self.tasks.append(asyncio.create_task(listener.run(self.nats)))
+        self.tasks.append(asyncio.create_task(listener.run(self.nats, concurrency)))
 
     def relay(self):
         """Relay in the background."""
