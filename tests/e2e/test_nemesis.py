@@ -18,7 +18,7 @@ CELLS = [
     Cell("postgres", Step.PUBLISHING),
     Cell("processing", Step.TOLD),
 ]
-UPLOADS = 12
+UPLOADS = 14
 SECONDS = 120
 
 pytestmark = pytest.mark.xdist_group("quiet")
@@ -35,4 +35,5 @@ def test_whatever_is_killed_every_upload_ends_once_and_as_it_should(quiet_instal
 
     print(f"\n{report.table()}")  # noqa: T201 (what was killed when, and what it cost)
     assert report.faults == []
+    assert len(report.missed) <= len(report.rounds) / 4
     assert len(report.rounds) == len(CELLS)

@@ -38,3 +38,4 @@ def test_whatever_is_killed_whenever_every_upload_ends_once_and_as_it_should(ins
 
     print(f"\n{report.table()}")  # noqa: T201 (this is what one runs it for)
     assert report.faults == []
+    assert len(report.missed) <= len(report.rounds) / 4

@@ -19,7 +19,7 @@ SWEPT_SECONDS = 60
 SETTLE_PAUSE_SECONDS = 0.5
 LENGTH_SECONDS = 0.05
 COLUMNS = ("nemesis", "step", "kills", "uploads", "completed", "orphans", "retried", "back s", "takeover s", "failed")
-LINE = "{:12} {:11} {:>5} {:>7} {:>9} {:>7} {:>7} {:>6} {:>10}  {}"
+LINE = "{:12} {:11} {:>6} {:>7} {:>9} {:>7} {:>7} {:>6} {:>10}  {}"
 WATCH: LiteralString = """
     CREATE TABLE IF NOT EXISTS nemesis_switches (track_id uuid, file_key text, is_available boolean);
     CREATE TABLE IF NOT EXISTS nemesis_outcomes (upload_id uuid, outcome text);
@@ -173,7 +173,7 @@ class Report:
     def _line(self, one: Round) -> tuple[object, ...]:
         takeover = self.takeovers.get(one.pid)
         return (
-            *(one.cell.part, one.cell.step.name, 1 if one.hit else "late", *self._counts(one.uploads), one.retried),
+            *(one.cell.part, one.cell.step.name, 1 if one.hit else "missed", *self._counts(one.uploads), one.retried),
             *(f"{one.back_seconds:.1f}", f"{takeover:.1f}" if takeover else "", self._failed(one.uploads)),
         )
 
