@@ -26,7 +26,7 @@ READY_SECONDS = 90
 AUDIO = "audio"
 
 
-def until(condition: Callable[[], Any], seconds: float) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for a condition and return what it answered."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
