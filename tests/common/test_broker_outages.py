@@ -15,9 +15,9 @@ from tests.support import brokers
 from tests.support.links import Link
 from tests.support.places import open_place, until
 
-RESTARTS = 5
+RESTARTS = 4
 BACK_AFTER_RESTART, BACK_AFTER_SILENCE = 10, 30
-LEADERS_KILLED = 3
+LEADERS_KILLED = 2
 
 
 async def told_and_heard(place, fact, seconds):
