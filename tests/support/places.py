@@ -22,6 +22,8 @@ METADATA = MetaData(naming_convention=tables.NAMING)
 OUTBOX = tables.outbox(METADATA)
 DEAD = tables.dead_events(METADATA)
 DURABLE = "hearer"
+ENDED_SECONDS = 10
+"""Whatever does not end by then is left: the test has said so."""
 
 
 async def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
@@ -103,7 +105,8 @@ async def open_place(databases: Databases, settings: NatsSettings, replicas: int
     finally:
         for task in place.tasks:
             task.cancel()
-        await asyncio.gather(*place.tasks, return_exceptions=True)
+        if place.tasks:
+            await asyncio.wait(place.tasks, timeout=ENDED_SECONDS)
         await jetstream.delete_stream(name)
         await nats.close()
         await place.database.close()
