@@ -12,10 +12,11 @@ CELLS = [
     Cell("catalog", Step.BEGUN),
     Cell("seaweedfs", Step.SENT),
     Cell("envoy", Step.COMPLETED),
-    Cell(WIPED, Step.WAITING),
-    Cell(WORKER, Step.DOWNLOADING),
-    Cell("user", Step.ENCODING),
-    Cell("postgres", Step.PUBLISHING),
+    Cell(WIPED, Step.COMPLETED),
+    Cell("user", Step.WAITING),
+    Cell("postgres", Step.DOWNLOADING),
+    Cell("streaming", Step.ENCODING),
+    Cell(WORKER, Step.PUBLISHING),
     Cell("processing", Step.TOLD),
 ]
 UPLOADS = 14

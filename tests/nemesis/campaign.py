@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.nemesis.artist import Artist
 from tests.nemesis.masters import Master, Masters
 from tests.nemesis.scene import Scene, until
-from tests.nemesis.steps import Cell, Step
+from tests.nemesis.steps import WIPED, Cell, Step
 
 STEP_SECONDS = 120
 """How long a kill waits for its step; masters before it may have to be done first."""
@@ -83,6 +83,8 @@ class Campaign:
 
     def _bring(self, artist: Artist, upload: Upload, one: Round | None) -> None:
         def reached(step: Step) -> None:
+            if one and one.cell.part == WIPED and step is Step.SENT:
+                self.scene.deafen()
             if one and one.cell.step is step and not one.pid:
                 self._kill(one, upload.job, hit=True)
 

@@ -24,6 +24,7 @@ from tests.support.installation import Installation
 
 READY_SECONDS = 90
 AUDIO = "audio"
+HEARER = "processing"
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -110,10 +111,18 @@ class Scene:
     def kill(self, part: str, job: str) -> int:
         """Kill a part, or the worker that has a job; answers its process id."""
         pid = self._pid(part, job)
+        if part == WIPED:
+            waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+            until(lambda: self.rows("catalog", waiting) == [(0,)])
         os.kill(pid, signal.SIGKILL)
         if part == WIPED:
             shutil.rmtree(self._data.path / "nats" / "jetstream")
+            os.kill(self._pid(HEARER, job), signal.SIGCONT)
         return pid
+
+    def deafen(self) -> None:
+        """Let uploads be told to nobody, until NATS is killed with its store: what it has told by then is lost."""
+        os.kill(self._pid(HEARER, ""), signal.SIGSTOP)
 
     def _pid(self, part: str, job: str) -> int:
         running = {each["name"]: each["pid"] for each in self.parts() if each["pid"]}

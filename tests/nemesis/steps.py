@@ -8,6 +8,7 @@ from itertools import product
 WORKER = "worker"
 """Whichever worker has the job."""
 WIPED = "nats, wiped"
+"""NATS together with its store, and with facts that were told and not heard."""
 PARTS = (WORKER, "user", "catalog", "processing", "streaming", "nats", "postgres", "seaweedfs", "envoy")
 
 
@@ -42,7 +43,7 @@ class Cell:
 def all_cells() -> list[Cell]:
     """Name every part at every step, apart from each other in time, and one loss of NATS' store in the middle."""
     cells = [Cell(part, step) for step, part in product(Step, PARTS)]
-    cells.insert(len(cells) // 2, Cell(WIPED, Step.WAITING))
+    cells.insert(len(cells) // 2, Cell(WIPED, Step.COMPLETED))
     return cells
 
 
