@@ -117,11 +117,11 @@ class Scene:
         os.kill(pid, signal.SIGKILL)
         if part == WIPED:
             shutil.rmtree(self._data.path / "nats" / "jetstream")
-            os.kill(self._pid(HEARER, job), signal.SIGCONT)
+            os.kill(self._pid(HEARER, job), signal.SIGKILL)  # with the facts that have come as far as its socket
         return pid
 
     def deafen(self) -> None:
-        """Let uploads be told to nobody, until NATS is killed with its store: what it has told by then is lost."""
+        """Let uploads be told to nobody, until NATS is killed with its store: what was told by then is lost."""
         os.kill(self._pid(HEARER, ""), signal.SIGSTOP)
 
     def _pid(self, part: str, job: str) -> int:

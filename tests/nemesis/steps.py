@@ -8,7 +8,7 @@ from itertools import product
 WORKER = "worker"
 """Whichever worker has the job."""
 WIPED = "nats, wiped"
-"""NATS together with its store, and with facts that were told and not heard."""
+"""NATS together with its store, and whoever had to hear what it was told."""
 PARTS = (WORKER, "user", "catalog", "processing", "streaming", "nats", "postgres", "seaweedfs", "envoy")
 
 
