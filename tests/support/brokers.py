@@ -54,7 +54,7 @@ def cluster(folder: Path, ports: PortBook, size: int) -> tuple[dict[str, Broker]
     names = [f"nats-{number}" for number in range(size)]
     routes = {name: ports.take(f"{name}-route") for name in names}
     servers = [Nats(folder / name, ports.take(name), ports.take(f"{name}-monitor")) for name in names]
-    servers[0].part()
+    servers[0].part()  # makes the identities, which all servers know
     for name, nats in zip(names, servers, strict=True):
         if nats is not servers[0]:
             shutil.copytree(servers[0].folder / "seeds", nats.folder / "seeds")
