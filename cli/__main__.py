@@ -124,7 +124,7 @@ def mail(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
-    """Run the tests; the arguments are pytest's."""
+    """Run the tests; the arguments are pytest's. --nemesis kills everything at every step of 200 uploads instead."""
     from cli import tests as implementation
 
     implementation.test(context.args)

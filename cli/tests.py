@@ -13,17 +13,26 @@ from cli.engines.data import ROOT
 from cli.problem import Problem
 
 CHROMIUM = "chromium"
+NEMESIS = "--nemesis"
 _WORKERS = "2"
+_LONG_FORM = ("-n", "0", "-s", "tests/nemesis/long.py")
 
 
 def test(arguments: list[str]) -> None:
     """Run pytest with these arguments, after making sure that there is a browser and a built player."""
-    if shutil.which(CHROMIUM) is None:
+    if NEMESIS not in arguments and shutil.which(CHROMIUM) is None:
         _install_chromium()
     web.build()
-    distribution = [] if any(argument.startswith("-n") for argument in arguments) else ["-n", _WORKERS]
-    command = [sys.executable, "-m", "pytest", *distribution, "--dist", "loadgroup", *arguments]
+    command = [sys.executable, "-m", "pytest", *_selection(arguments)]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode)  # noqa: S603
+
+
+def _selection(arguments: list[str]) -> list[str]:
+    """Take NEMESIS for the long form, which one process runs; everything else goes to several at once."""
+    if NEMESIS in arguments:
+        return [*_LONG_FORM, *(argument for argument in arguments if argument != NEMESIS)]
+    distribution = [] if any(argument.startswith("-n") for argument in arguments) else ["-n", _WORKERS]
+    return [*distribution, "--dist", "loadgroup", *arguments]
 
 
 def _environment() -> dict[str, str]:

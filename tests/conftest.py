@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.databases import Databases, run_module
 from tests.support.engines import Engines, Run
-from tests.support.installation import Installation, start, stop
+from tests.support.installation import IMPATIENT, Installation, start, stop
 
 pytest_plugins = [
     "tests.support.mailbox",
@@ -25,6 +25,7 @@ _OWNER = "SPOTILIKE_TEST_RUN_OWNER"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run name what does not belong into the tree."""
     parser.addoption("--music", metavar="FOLDER", help="real music for tests/processing/media/music.py")
+    parser.addoption("--uploads", type=int, default=200, help="how many of them tests/nemesis/long.py runs")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,11 +71,11 @@ def installation(test_run: Run) -> Installation:
 
 @pytest.fixture(scope="session")
 def quiet_installation() -> Iterator[Installation]:
-    """Return an installation with one worker, for tests that kill its parts or measure them.
+    """Return an impatient installation with one worker, for tests that kill its parts or measure them.
 
     These tests are marked `xdist_group("quiet")`, so that one worker runs them one after the other.
     """
     run = Run.begin()
-    yield start(run, "--workers", "1")
+    yield start(run, "--workers", "1", **IMPATIENT)
     stop(run)
     run.end()

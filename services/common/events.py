@@ -100,7 +100,7 @@ class Listener:
     async def _listen(self, connection: Client) -> None:
         jetstream = connection.jetstream(timeout=3)
         consumer = await jetstream.pull_subscribe_bind(consumer=self._context, stream=self._stream)
-        while True:
+        while not is_cancelled():
             try:
                 # One at a time: larger batches stall after an earlier fetch timed out (nats.py #986).
                 messages = await consumer.fetch(1, timeout=FETCH_SECONDS)
@@ -157,6 +157,16 @@ class DeadEvents:
         log.error("event_put_aside", subject=subject, error=error)
         async with self._database.begin() as connection:
             await connection.execute(insert(self._table).values(subject=subject, payload=payload, error=error))
+
+
+def is_cancelled() -> bool:
+    """Say whether the running task was told to end.
+
+    The broker's client waits by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes
+    together with the answer: a loop around it has to ask.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _quietly(answer: Awaitable[object]) -> None:

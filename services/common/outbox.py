@@ -9,7 +9,7 @@ from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.db import TELLING, Database
-from services.common.events import event_id
+from services.common.events import event_id, is_cancelled
 from spotilike.events.v1.event_pb2 import Event
 
 POLL_SECONDS = 0.25
@@ -49,7 +49,7 @@ class Relay:
 
     async def run(self, connection: Client) -> None:
         """Relay until cancelled. A broker that is away only delays: the rows wait."""
-        while True:
+        while not is_cancelled():
             try:
                 sent = await self._relay(connection)
             except Exception as error:  # noqa: BLE001 (an outage of the database or of the broker: try again)

@@ -162,3 +162,10 @@ async def test_a_killed_service_comes_back(quiet_installation: Installation):
         while (after := quiet_installation.part("streaming"))["state"] != "ready" or after["pid"] == before["pid"]:
             await asyncio.sleep(0.1)
     assert after["restarts"] == before["restarts"] + 1
+
+
+def test_the_long_form_of_the_nemesis_runs_only_when_it_is_called():
+    """It takes as long as everything else together."""
+    listed = ["--collect-only", "-q"]
+    assert "tests/nemesis/long.py::" in command("test", "--nemesis", *listed).stdout
+    assert "no tests collected" in command("test", "-n0", *listed, "tests/nemesis").stdout

@@ -1,106 +1,31 @@
 """Facts on their way from a transaction to another context, over a real database and a real broker."""
 
 import asyncio
-from uuid import uuid4
+import os
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
 
 import pytest
-from nats.js.api import ConsumerConfig, StreamConfig
-from sqlalchemy import MetaData, func, select
 
-from services.common import events, tables
-from services.common.db import Database
-from services.common.outbox import Outbox, Relay
-from services.common.settings import DatabaseSettings, NatsSettings
+from cli.engines.data import ROOT
+from services.common import events
+from services.common.settings import NatsSettings
 from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
+from tests.support.places import DEAD, open_place, until
 
-METADATA = MetaData(naming_convention=tables.NAMING)
-OUTBOX = tables.outbox(METADATA)
-DEAD = tables.dead_events(METADATA)
-DURABLE = "hearer"
-
-
-async def until(condition, seconds=15):
-    """Wait for a condition and return what it answered."""
-    async with asyncio.timeout(seconds):
-        while True:
-            answer = condition()
-            if asyncio.iscoroutine(answer):
-                answer = await answer
-            if answer:
-                return answer
-            await asyncio.sleep(0.02)
-
-
-class Place:
-    """A database, a stream of its own and a consumer."""
-
-    def __init__(self, database, nats, name):
-        """Stand between `database` and the stream `name`."""
-        self.database, self.nats, self.name = database, nats, name
-        self.subject = f"test.{name}.told"
-        self.heard: list[str] = []
-        self.tasks: list[asyncio.Task[None]] = []
-
-    async def tell(self, *tracks):
-        """Commit facts about tracks."""
-        async with self.database.begin() as connection:
-            await self.put(connection, *tracks)
-
-    async def tell_and_fail(self, *tracks):
-        """Write facts in a transaction that fails afterwards."""
-        async with self.database.begin() as connection:
-            await self.put(connection, *tracks)
-            raise ZeroDivisionError
-
-    async def put(self, connection, *tracks):
-        """Write facts within a transaction."""
-        for track in tracks:
-            fact = events.new(f"tracks/{track}", TrackUploaded(track=track))
-            await Outbox(connection, OUTBOX).add(self.subject, fact)
-
-    async def hear(self, effect=None):
-        """Listen in the background."""
-
-        async def keep(_, payload):
-            self.heard.append(payload.track)
-
-        listener = events.Listener(
-            self.name, DURABLE, {TrackUploaded: effect or keep}, events.DeadEvents(self.database, DEAD)
-        )
-        self.tasks.append(asyncio.create_task(listener.run(self.nats)))
-
-    def relay(self):
-        """Relay in the background."""
-        self.tasks.append(asyncio.create_task(Relay(self.database, OUTBOX).run(self.nats)))
-
-    async def count(self, *conditions, table=OUTBOX):
-        """Count rows."""
-        async with self.database.read() as connection:
-            return await connection.scalar(select(func.count()).select_from(table).where(*conditions))
-
-    async def published(self):
-        """Count the facts that have left."""
-        return await self.count(OUTBOX.c.published_at.is_not(None))
+TRANSACTIONS, FACTS = 8, 40
+NEXT_ONE_SECONDS = 1.0
+ENDED_SECONDS = 5
 
 
 @pytest.fixture
 async def place(engines, databases):
     """Return a place that nobody else uses."""
-    name = f"T{uuid4().hex}"
-    database = Database(DatabaseSettings(database_url=await databases.fresh("catalog", name.lower())))
     settings = NatsSettings(nats_url=engines.nats_url, nats_seed_file=engines.nats_seed_file("admin"))
-    nats = await events.connect(settings, "admin")
-    jetstream = nats.jetstream()
-    await jetstream.add_stream(StreamConfig(name=name, subjects=[f"test.{name}.>"]))
-    await jetstream.add_consumer(name, ConsumerConfig(durable_name=DURABLE, ack_wait=2))
-    found = Place(database, nats, name)
-    yield found
-    for task in found.tasks:
-        task.cancel()
-    await asyncio.gather(*found.tasks, return_exceptions=True)
-    await jetstream.delete_stream(name)
-    await nats.close()
-    await database.close()
+    async with open_place(databases, settings) as place:
+        yield place
 
 
 async def test_a_fact_arrives_after_its_transaction_and_only_then(place):
@@ -145,18 +70,66 @@ async def test_several_relays_share_the_work_and_lose_nothing(place):
     assert info.state.messages == 300
 
 
+async def relay_process(place, engines):
+    """Start a relay in a process of its own; return it when it runs."""
+    settings = {
+        "SPOTILIKE_DATABASE_URL": place.database_url,
+        "SPOTILIKE_NATS_URL": engines.nats_url,
+        "SPOTILIKE_NATS_SEED_FILE": str(engines.nats_seed_file("admin")),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "tests.support.relay"),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}", **settings},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    assert await process.stdout.readline() == b"relaying\n"
+    return process
+
+
+async def test_facts_that_commit_in_reverse_order_all_leave_although_a_relay_is_killed(place, engines):
+    """Three relays share the work; one of them ends by SIGKILL in the middle of it."""
+    relays = await asyncio.gather(*(relay_process(place, engines) for _ in range(3)))
+    try:
+        async with AsyncExitStack() as open_transactions:  # the one that began last commits first
+            for number in range(TRANSACTIONS):
+                transaction = await open_transactions.enter_async_context(place.database.begin())
+                await place.put(transaction, *(f"{number}-{fact}" for fact in range(FACTS)))
+                open_transactions.push_async_callback(asyncio.sleep, 0.3)
+                if number == TRANSACTIONS // 2:
+                    open_transactions.callback(relays[0].send_signal, signal.SIGKILL)
+
+        async def all_left():
+            return await place.published() == await place.count()
+
+        await until(all_left)
+        assert await relays[0].wait() == -signal.SIGKILL
+        assert await place.count() == TRANSACTIONS * FACTS
+        await place.hear()
+        await until(lambda: len(place.heard) == TRANSACTIONS * FACTS)
+        assert len(set(place.heard)) == TRANSACTIONS * FACTS
+    finally:
+        for relay in relays[1:]:
+            relay.kill()
+            await relay.wait()
+
+
 async def test_an_unreadable_event_is_put_aside_and_the_next_one_is_not_delayed(place):
     """Garbage and unknown facts are kept for a person to look at."""
     await place.hear()
-    place.relay()
     jetstream = place.nats.jetstream()
     await jetstream.publish(place.subject, b"\xff not an event")
     unknown = events.new("tracks/x", FolderRetired(folder="x"))
     await jetstream.publish(place.subject, unknown.SerializeToString())
-
-    await place.tell("next")
+    following = events.new("tracks/next", TrackUploaded(track="next"))
+    await jetstream.publish(place.subject, following.SerializeToString())
+    published = time.monotonic()
 
     await until(lambda: place.heard == ["next"])
+    seconds = time.monotonic() - published
+    print(f"the next one was heard after {seconds:.2f} s")  # noqa: T201 (a measurement)
+    assert seconds < NEXT_ONE_SECONDS
 
     async def both():
         return await place.count(table=DEAD) == 2
@@ -203,3 +176,21 @@ async def test_an_event_outlives_an_outage_of_the_database(place):
 
     await until(lambda: place.heard == ["patient"], 40)
     assert await place.count(table=DEAD) == 0
+
+
+async def test_a_listener_that_is_told_to_end_ends_although_an_answer_comes_at_that_moment(place):
+    """Whenever it is told so between the effect and the broker's answer to the acknowledgement."""
+    jetstream = place.nats.jetstream()
+    for microseconds in range(0, 200, 20):
+        told = asyncio.Event()
+
+        async def end_soon(_, __, told=told, seconds=microseconds / 1e6):
+            asyncio.get_running_loop().call_later(seconds, place.tasks[-1].cancel)
+            told.set()
+
+        await place.hear(end_soon, concurrency=1)
+        fact = events.new("tracks/last", TrackUploaded(track="last"))
+        await jetstream.publish(place.subject, fact.SerializeToString())
+        await until(told.is_set)
+        await asyncio.wait([place.tasks[-1]], timeout=ENDED_SECONDS)
+        assert place.tasks[-1].done(), f"it did not hear that it had to end {microseconds} µs after the effect"

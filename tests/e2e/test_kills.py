@@ -3,12 +3,12 @@
 import os
 import signal
 import threading
-import time
 
 import psycopg
 import pytest
 
 from tests.e2e.song import Listener, hear
+from tests.nemesis.scene import until
 from tests.support import audio
 
 SECONDS = 240
@@ -60,16 +60,6 @@ class FileKeys:
                 continue  # PostgreSQL is what was killed
             if key not in self.seen:
                 self.seen.append(key)
-
-
-def until(condition, seconds=60):
-    """Wait for a condition and return what it answered."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        time.sleep(0.02)
-    raise TimeoutError(condition)
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,6 +1,5 @@
 """What workers do while something they need is away."""
 
-import asyncio
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -11,48 +10,18 @@ from sqlalchemy import make_url
 from services.common.storage import Storage
 from services.processing.domain import Status
 from services.processing.media.facts import Stage
+from spotilike.internal.v1.audio_pb2 import AudioFacts
 from tests.support import audio
+from tests.support.links import Link
 from tests.support.processing import until
+
+SECONDS = 20
 
 
 @pytest.fixture(scope="module")
 def song(tmp_path_factory):
     """Return the bytes of a master that can be caught in its encoding."""
-    return audio.save(tmp_path_factory.mktemp("song") / "song.ogg", audio.noise(20)).read_bytes()
-
-
-class Link:
-    """A way to the object store that can be cut: every byte goes through it to the real one."""
-
-    def __init__(self, target):
-        self._host, _, self._port = target.partition(":")
-        self._server: asyncio.Server
-        self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    async def connect(self):
-        """Let connections through, on the same port every time."""
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self):
-        """End all connections and refuse new ones."""
-        self._server.close()
-        for writer in self._open:
-            writer.transport.abort()
-        self._open.clear()
-
-    async def _carry(self, reader, writer):
-        there = await asyncio.open_connection(self._host, int(self._port))
-        self._open |= {writer, there[1]}
-        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer), return_exceptions=True)
-
-
-async def _pump(reader, writer):
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+    return audio.save(tmp_path_factory.mktemp("song") / "song.ogg", audio.noise(SECONDS)).read_bytes()
 
 
 @asynccontextmanager
@@ -94,6 +63,7 @@ async def test_a_job_that_ends_while_the_database_is_away_is_completed_when_it_i
         job = await workshop.over(job_id)
 
     assert (job.status, job.attempt) == (Status.COMPLETED, 1)
+    assert {key.rsplit("/", 1)[0] for key in await workshop.objects(master)} == {job.folder}
     assert len(await workshop.told(job_id)) == 1
 
 
@@ -103,7 +73,7 @@ async def test_a_job_is_not_completed_while_the_object_store_is_away_and_loses_n
     job_id = await workshop.offer(master)
     link = Link(workshop.settings.s3_endpoint)
     await link.connect()
-    storage = Storage(workshop.settings.model_copy(update={"s3_endpoint": f"127.0.0.1:{link.port}"}))
+    storage = Storage(workshop.settings.model_copy(update={"s3_endpoint": link.address}))
 
     async def given_back_twice():
         return [outcome for _, outcome in await workshop.attempts(job_id)].count("RELEASED") >= 2
@@ -120,6 +90,31 @@ async def test_a_job_is_not_completed_while_the_object_store_is_away_and_loses_n
     await link.cut()
     assert (job.status, job.attempt) == (Status.COMPLETED, 1)
     assert {key.rsplit("/", 1)[0] for key in await workshop.objects(master)} == {job.folder}
+
+
+async def test_a_master_whose_transfer_breaks_off_is_read_again_and_never_completed_as_it_is(workshop, song):
+    """Half of it arrives, again and again, until the link carries the whole."""
+    master = await workshop.upload(song)
+    job_id = await workshop.offer(master)
+    link = Link(workshop.settings.s3_endpoint)
+    link.longest_answer = len(song) // 2
+    await link.connect()
+    storage = Storage(workshop.settings.model_copy(update={"s3_endpoint": link.address}))
+
+    async def given_back_twice():
+        return [outcome for _, outcome in await workshop.attempts(job_id)].count("RELEASED") >= 2
+
+    async with workshop.working(workshop.worker(storage)):
+        await until(given_back_twice)
+        assert await workshop.objects(master) == []
+        assert await workshop.told(job_id) == []
+        link.longest_answer = None
+        job = await workshop.over(job_id)
+
+    await link.cut()
+    assert (job.status, job.attempt) == (Status.COMPLETED, 1)
+    assert {outcome for _, outcome in await workshop.attempts(job_id)} == {"RELEASED", "COMPLETED"}
+    assert AudioFacts.FromString(job.facts or b"").samples == SECONDS * 44_100
 
 
 async def test_an_idle_worker_outlives_its_database(workshop, engines, song):

@@ -1,19 +1,27 @@
 """Workers in this process, on the real store, object store and encoder."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from minio import Minio
+from sqlalchemy import select
 
 from services.common.storage import Storage
 from services.processing.domain import Status
+from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Stage
+from services.processing.media.refusals import TRANSIENT, Reason
 from services.processing.object_sink import PART_BYTES, ObjectSink
+from services.processing.tables import attempts
 from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
 from tests.support import audio
 from tests.support.processing import until
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n/etc/passwd\n#EXT-X-ENDLIST\n"
+
+LASTING = set(Reason) - TRANSIENT
+MUTANTS = range(100, 103)
 
 
 class Notebook(Storage):
@@ -98,9 +106,24 @@ async def test_media_appear_before_the_playlists_that_name_them(workshop, song):
         assert (kind, cache) == expected[key.rsplit(".", 1)[1]], key
 
 
-async def test_a_job_offered_to_four_workers_is_done_once(workshop, song):
-    """One attempt, one folder, one fact."""
-    workers = [workshop.worker() for _ in range(4)]
+class CountedFfmpeg(Ffmpeg):
+    """The encoder, with the number of times that it was started."""
+
+    started = 0
+
+    def run(self, *arguments):
+        """Count, and start."""
+        type(self).started += 1
+        return super().run(*arguments)
+
+
+async def test_a_job_offered_to_eight_workers_is_done_once(workshop, song):
+    """One attempt, one folder, one fact; and the encoder is started as often as one worker alone does it."""
+    workshop.ffmpeg = CountedFfmpeg(workshop.ffmpeg.binary, workshop.ffmpeg.sandbox)
+    async with workshop.working(workshop.worker()):
+        await workshop.over(await workshop.offer_content(song))
+    alone = CountedFfmpeg.started
+    workers = [workshop.worker() for _ in range(8)]
     async with asyncio.TaskGroup() as tasks:
         for worker in workers:
             tasks.create_task(worker.run())
@@ -111,9 +134,61 @@ async def test_a_job_offered_to_four_workers_is_done_once(workshop, song):
             worker.stop()
 
     folders = {key.rsplit("/", 1)[0] for key in await workshop.objects(master)}
+    assert CountedFfmpeg.started == 2 * alone > 0
     assert [outcome for _, outcome in await workshop.attempts(job_id)] == ["COMPLETED"]
     assert folders == {(await workshop.job(job_id)).folder}
     assert len(await workshop.told(job_id)) == 1
+
+
+@pytest.mark.parametrize("name", ["m.mp3", "m.ogg", "m.flac", "m.m4a"])
+async def test_a_damaged_master_ends_soon_with_a_track_or_a_lasting_reason_and_no_worker_dies(workshop, tmp_path, name):
+    """Whatever the damage: at the first try, and the same reason when it is uploaded again."""
+    whole = audio.save(tmp_path / name, audio.noise(1.3))
+    mutants = [audio.mutant(tmp_path / f"{seed}-{name}", whole, seed).read_bytes() for seed in MUTANTS]
+    async with workshop.working(workshop.worker()) as work:
+        for content in mutants:
+            ends = []
+            for _ in range(2):
+                job = await workshop.over(await workshop.offer_content(content), seconds=30)
+                assert (job.attempt, job.worker_deaths) == (1, 0)
+                ends.append((job.status, job.reason))
+            assert ends[0] == ends[1]
+            assert ends[0] == (Status.COMPLETED, None) or ends[0][1] in LASTING
+        assert not work.done()
+    assert all(path.is_file() for path in workshop.scratch_files())
+
+
+async def spent(workshop, jobs, window):
+    """Add up how long the attempts at jobs took within a window, in seconds."""
+    statement = select(attempts.c.started_at, attempts.c.ended_at).where(attempts.c.job_id.in_(jobs))
+    first, last = window
+    async with workshop.database.read() as connection:
+        rows = (await connection.execute(statement)).all()
+    overlaps = [min(row.ended_at, last) - max(row.started_at, first) for row in rows]
+    return sum(max(0.0, overlap.total_seconds()) for overlap in overlaps)
+
+
+async def test_good_masters_take_at_most_twice_as_long_beside_many_that_fail(workshop, tmp_path):
+    """Until the last one of an artist is done, a worker spends no more time on the bad ones of another than on them."""
+    content = audio.save(tmp_path / "good.ogg", audio.noise(8)).read_bytes()
+    artist, other = uuid4(), uuid4()
+    faults = [{}, {"source_key": "tracks/nothing/here"}] * 12
+    masters = [await workshop.upload(b"No music.", artist_id=other, **fault) for fault in faults]
+    bad = [await workshop.offer(master) for master in masters]
+    async with workshop.working(workshop.worker()):
+        good = [await workshop.offer(await workshop.upload(content, artist_id=artist)) for _ in range(3)]
+        offered = (await workshop.job(good[0])).created_at
+        done = [await workshop.over(job_id) for job_id in good]
+        left = [job_id for job_id in bad if not (await workshop.job(job_id)).is_over]
+        ended = [await workshop.over(job_id) for job_id in bad]
+
+    window = offered, max(job.updated_at for job in done)
+    on_good, on_bad = await spent(workshop, good, window), await spent(workshop, bad, window)
+    print(f"{on_good:.1f} s on good ones, {on_bad:.1f} s on bad ones")  # noqa: T201 (a measurement)
+    assert {job.status for job in done} == {Status.COMPLETED}
+    assert {job.reason for job in ended} == {"UNSUPPORTED_CONTAINER", "SOURCE_MISSING"}
+    assert len(left) > len(bad) / 2, "the bad ones were no burden"
+    assert 0 < on_bad <= on_good
 
 
 async def test_broken_masters_fail_each_with_its_own_reason_and_the_worker_goes_on(workshop, song, tmp_path):

@@ -1,16 +1,23 @@
 """Workers as processes, and what happens when they are ended."""
 
 import asyncio
+import os
+import resource
 import signal
+import sys
+import time
 
 import psutil
 import pytest
+from sqlalchemy import func, select
 
+from cli.engines.data import ROOT
 from services.common.events import connect
 from services.common.settings import NatsSettings
 from services.processing.domain import Status
 from services.processing.events import NUDGE
 from services.processing.media.facts import Stage
+from services.processing.tables import processing_jobs
 from spotilike.events.v1.processing_events_pb2 import JobCompleted
 from tests.support import audio
 from tests.support.processing import until
@@ -95,6 +102,90 @@ async def test_a_worker_that_may_finish_finishes(workshop, long_song):
         assert await worker.wait() == 0
     assert (await workshop.job(job_id)).status is Status.COMPLETED
     assert (await workshop.job(waiting)).status is Status.PENDING
+
+
+async def test_a_full_scratch_is_emptied_and_other_jobs_go_on(workshop, long_song, tmp_path):
+    """A limit on the length of files stands for a disk without room; the long master is done when there is some."""
+    short = audio.save(tmp_path / "short.ogg", audio.sweep(2)).read_bytes()
+    worker = await workshop.spawn()
+    _, most = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (len(long_song) // 2, resource.RLIM_INFINITY))
+    job_id, others = await workshop.offer_content(long_song), [await workshop.offer_content(short) for _ in range(2)]
+
+    async def failed():
+        return "FAILED" in [outcome for _, outcome in await workshop.attempts(job_id)]
+
+    await until(failed)
+    assert {(await workshop.over(other)).status for other in others} == {Status.COMPLETED}
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (most, most))
+    job = await workshop.over(job_id)
+
+    assert job.status is Status.COMPLETED
+    assert job.attempt > 1
+    assert worker.returncode is None
+    (folder,) = (path for path in workshop.scratch_files() if path.is_dir())
+    assert list(folder.iterdir()) == []
+
+
+WRONG_CLOCK = """
+import datetime, os, time
+
+SHIFT = float(os.environ["WRONG_CLOCK_SECONDS"])
+right, Right = time.time, datetime.datetime
+
+class Same(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, Right)
+
+class Wrong(Right, metaclass=Same):
+    @classmethod
+    def now(cls, tz=None):
+        return Right.fromtimestamp(time.time(), tz)
+
+    @classmethod
+    def utcnow(cls):
+        return cls.now(datetime.UTC).replace(tzinfo=None)
+
+time.time = lambda: right() + SHIFT
+time.time_ns = lambda: int(time.time() * 10**9)
+datetime.datetime = Wrong
+"""
+
+
+async def wrong_clock_of(environment):
+    """Read the clock of a process with this environment; return how wrong it is, in seconds."""
+    program = "import datetime, time; print(time.time(), datetime.datetime.now(datetime.UTC).timestamp())"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", program), env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    return [float(clock) - time.time() for clock in printed.split()]
+
+
+async def test_workers_whose_clocks_are_wrong_by_ten_minutes_do_no_job_twice(workshop, tmp_path):
+    """Only the database's clock counts: each job has one attempt, whose lease ends when it should."""
+    (tmp_path / "sitecustomize.py").write_text(WRONG_CLOCK)
+    paths = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "gen")])
+    clocks = [{"PYTHONPATH": paths, "WRONG_CLOCK_SECONDS": shift} for shift in ("600", "-600")]
+    for clock in clocks:
+        assert await wrong_clock_of(clock) == pytest.approx([float(clock["WRONG_CLOCK_SECONDS"])] * 2, abs=30)
+        await workshop.spawn(**clock)
+    song = audio.save(tmp_path / "song.ogg", audio.noise(20)).read_bytes()
+    jobs = [await workshop.offer_content(song) for _ in range(4)]
+    lease = select(func.extract("epoch", processing_jobs.c.lease_until - func.now()))
+    left: list[float] = []
+
+    async def all_over():
+        async with workshop.database.read() as connection:
+            left.extend(filter(None, await connection.scalars(lease)))
+        return all([(await workshop.job(job_id)).is_over for job_id in jobs])
+
+    await until(all_over, seconds=60)
+    attempts = [await workshop.attempts(job_id) for job_id in jobs]
+    assert [[outcome for _, outcome in each] for each in attempts] == [["COMPLETED"]] * 4
+    assert {pod.rsplit("-", 1)[1] for each in attempts for pod, _ in each} == {
+        str(process.pid) for process in workshop.processes
+    }
+    assert 0 < max(left) <= workshop.settings.lease_seconds
 
 
 async def test_a_nudge_wakes_an_idle_worker(workshop, engines):

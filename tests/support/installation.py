@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -21,6 +21,12 @@ from tests.support.engines import Run
 
 _START_SECONDS = 120
 TRIES = 3
+IMPATIENT = {
+    "SPOTILIKE_ABANDONED_GRACE_SECONDS": "5",
+    "SPOTILIKE_SWEEP_SECONDS": "1",
+    "SPOTILIKE_ANNOUNCE_AGAIN_SECONDS": "10",
+}
+"""Settings with which garbage goes soon, and what was not heard is told again soon."""
 PORT_TAKEN = ("Failed to bind", "address already in use", "Address already in use")
 
 
@@ -56,11 +62,11 @@ class Installation:
         return next(part for part in self.status()["parts"] if part["name"] == name)
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in this environment and return what it printed."""
+def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this environment, with more variables, and return what it printed."""
     return subprocess.run(  # noqa: S603 - our own argv
         [sys.executable, "-P", "-m", "cli", *arguments],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}", **variables},
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -70,25 +76,25 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start(run: Run, *options: str) -> Installation:
+def start(run: Run, *options: str, **settings: str) -> Installation:
     """Start the run's installation, with more options of `up`, if no other xdist worker did; `stop` ends it."""
     folder = run.folder / "installation"
     outcome = folder / "outcome.json"
     with run.lock("installation"):
         if not outcome.exists():
             folder.mkdir()
-            outcome.write_text(json.dumps(_up(folder / "data", options)))
+            outcome.write_text(json.dumps(_up(folder / "data", options, settings)))
     known = json.loads(outcome.read_text())
     if known["failure"]:
         raise RuntimeError(f"up failed:\n{known['failure']}")
     return Installation(folder / "data", known["port"])
 
 
-def _up(data: Path, options: Sequence[str]) -> dict[str, Any]:
+def _up(data: Path, options: Sequence[str], settings: Mapping[str, str]) -> dict[str, Any]:
     """Start an installation; once more when another test has taken a port after it was picked."""
     for _ in range(TRIES):
         port = free_port()
-        started = command("up", "--detach", "--data", str(data), "--port", str(port), *options)
+        started = command("up", "--detach", "--data", str(data), "--port", str(port), *options, **settings)
         failure = f"{started.stdout}{started.stderr}" if started.returncode else None
         if failure is None or not any(words in failure for words in PORT_TAKEN):
             break

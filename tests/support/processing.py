@@ -129,15 +129,15 @@ class Workshop:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def spawn(self, **changes: str) -> asyncio.subprocess.Process:
-        """Start a real worker process; `changes` are variables of its environment."""
+    async def spawn(self, *program: str, **changes: str) -> asyncio.subprocess.Process:
+        """Start a real worker process, or another module as one; `changes` are variables of its environment."""
         variables = {
             f"SPOTILIKE_{name.upper()}": str(getattr(value, "get_secret_value", lambda value=value: value)())
             for name, value in self.settings
             if name in self.settings.model_fields_set
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "services.processing.worker"),
+            *(sys.executable, "-P", "-m", *(program or ("services.processing.worker",))),
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}", **variables, **changes},
             stdout=subprocess.DEVNULL,

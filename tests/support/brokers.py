@@ -1,0 +1,72 @@
+"""Brokers of a test's own, alone or as a cluster, which may be killed and started again on their store."""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from cli.engines.nats import ADMIN, Nats
+from cli.engines.ports import PortBook
+from services.common.settings import NatsSettings
+
+START_SECONDS = 20
+
+
+class Broker:
+    """One server."""
+
+    def __init__(self, nats: Nats) -> None:
+        """Run the server that `nats` describes."""
+        self._part = nats.part()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until its streams can be used."""
+        command = self._part.argv
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220, S603 (our own argv)
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._answers():
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """End it as a power cut does."""
+        if self._process:
+            self._process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(self._process.wait)
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(self._part.ready and await self._part.ready())
+        except (OSError, asyncio.IncompleteReadError):
+            return False
+
+
+def single(folder: Path, ports: PortBook) -> tuple[Broker, Nats]:
+    """Describe a broker that stands alone."""
+    nats = Nats(folder, ports.take("nats"), ports.take("nats-monitor"))
+    return Broker(nats), nats
+
+
+def cluster(folder: Path, ports: PortBook, size: int) -> tuple[dict[str, Broker], Nats]:
+    """Describe brokers that keep each other's streams, by the names of the servers; answers the first one's address."""
+    brokers: dict[str, Broker] = {}
+    names = [f"nats-{number}" for number in range(size)]
+    routes = {name: ports.take(f"{name}-route") for name in names}
+    servers = [Nats(folder / name, ports.take(name), ports.take(f"{name}-monitor")) for name in names]
+    servers[0].part()  # makes the identities, which all servers know
+    for name, nats in zip(names, servers, strict=True):
+        if nats is not servers[0]:
+            shutil.copytree(servers[0].folder / "seeds", nats.folder / "seeds")
+        brokers[name] = Broker(nats)
+        others = ", ".join(f'"nats://127.0.0.1:{port}"' for other, port in routes.items() if other != name)
+        configuration = nats.folder / "nats.conf"
+        alone = configuration.read_text().replace("server_name: spotilike", f"server_name: {name}")
+        joined = f'cluster {{ name: test, listen: "127.0.0.1:{routes[name]}", routes: [{others}] }}\n'
+        configuration.write_text(alone + joined)
+    return brokers, servers[0]
+
+
+def settings(nats: Nats, url: str = "") -> NatsSettings:
+    """Return the settings of the administrator of a broker, at another address than its own if there is one."""
+    return NatsSettings(nats_url=url or nats.url, nats_seed_file=nats.seed_file(ADMIN))
