@@ -215,8 +215,9 @@ async def _once(master: Path, folder: Path) -> None:
     _say(str(time.process_time() - before))
 
 
-async def _heard() -> None:
+async def _heard() -> bool:
     """Hear of the preview."""
+    return True
 
 
 def _pipeline(master: Path, folder: Path) -> Cost:

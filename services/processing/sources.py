@@ -1,6 +1,7 @@
 """Brings uploaded files from the object store to the worker's disk and makes sure that they arrived whole."""
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,11 @@ from services.processing.media.master import Master
 from services.processing.media.refusals import MESSAGES, Reason
 
 SOURCE_MISSING = "SOURCE_MISSING"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class NoRoomError(Exception):
+    """The worker's disk is full. It is not the file's fault, and there may be room later, or elsewhere."""
 
 
 @dataclass
@@ -30,7 +36,7 @@ class Copy:
 
 
 async def fetch(storage: Storage, source: Source, path: Path) -> None:
-    """Download a file to `path`. Raises RefusedError, and ConnectionError while the store is away.
+    """Download a file to `path`. Raises RefusedError, NoRoomError, and ConnectionError while the store is away.
 
     A file of another length than announced is a broken transfer, which may go better next time. One of the right
     length with another hash is read a second time, so that the word for it is certain, and then refused for good. If
@@ -62,6 +68,10 @@ async def _digest(storage: Storage, source: Source, path: Path) -> str:
         except Missing:
             message = "The uploaded file is not there any more. Upload it again."
             raise RefusedError(Failure(SOURCE_MISSING, message, transient=True)) from None
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise NoRoomError(str(error)) from error
+            raise
     if length != source.size_bytes:
         log = f"{length} bytes of {source.size_bytes} arrived."
         failure = Failure(Reason.CHECKSUM_MISMATCH, MESSAGES[Reason.CHECKSUM_MISMATCH], log, transient=True)

@@ -17,6 +17,7 @@ from services.processing.media.pipeline import transcode
 from services.processing.media.preview import BUCKET, Preview
 from services.processing.media.recipe import Recipe
 from services.processing.object_sink import ObjectSink
+from services.processing.outages import is_passing, persist
 from services.processing.pictures.sizes import make_images, publish
 from services.processing.queue import JobQueue, PictureQueue, Queue
 from services.processing.settings import WorkerSettings
@@ -50,10 +51,12 @@ class Songs(Trade[Job, Song, JobQueue]):
 
     async def work(self, lease: Lease[Job], scratch: Path, report: Report) -> Song:
         """Transcode the master into the folder of the attempt."""
-        folder = await self.queue.open_preview(lease)
-        hearing = ObjectSink(self._storage, BUCKET, folder)
-        audible = partial(self.queue.show_preview, lease, folder)
-        preview = Preview(hearing, self._settings.segment_seconds, audible)
+        folder = await persist(lambda: self.queue.open_preview(lease))
+        preview = Preview(
+            ObjectSink(self._storage, BUCKET, folder),
+            self._settings.segment_seconds,
+            partial(self._show_preview, lease, folder),
+        )
         sink = ObjectSink(self._storage, self._settings.audio_bucket, lease.folder)
         limits = Limits(
             max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
@@ -62,6 +65,16 @@ class Songs(Trade[Job, Song, JobQueue]):
         async with sources.arriving(self._storage, lease.task.master, scratch / "master") as master:
             facts = await transcode(master, sink, self._ffmpeg, recipe, report, preview=preview)
         return Song(audio_facts(facts).SerializeToString(), facts.fingerprint)
+
+    async def _show_preview(self, lease: Lease[Job], folder: str) -> bool:
+        """Tell the artist that something can be heard; answers whether they can know."""
+        try:
+            await self.queue.show_preview(lease, folder)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return False
+        return True
 
 
 class Pictures(Trade[Picture, str, PictureQueue]):

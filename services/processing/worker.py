@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import structlog
 
-from services.common import status, telemetry
+from services.common import telemetry
 from services.common.db import Database
 from services.common.settings import load
 from services.common.storage import Storage
@@ -27,8 +27,10 @@ from services.processing.events import hear_nudges
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Stage
 from services.processing.media.refusals import MESSAGES, Reason, TranscodeError
+from services.processing.outages import is_passing, persist
 from services.processing.queue import JobQueue, PictureQueue, Queue
 from services.processing.settings import WorkerSettings
+from services.processing.sources import NoRoomError
 from services.processing.store import Store
 from services.processing.trades import Pictures, Songs, Trade
 
@@ -37,8 +39,6 @@ AnyTrade = Trade[Any, Any, Any]
 DOWNLOADING = "DOWNLOADING"
 REPORT_SECONDS = 1.0
 """How often the progress of a job is written, at most."""
-OUTAGE_SECONDS = 1.0
-"""Pause after the database did not answer."""
 POD_LENGTH = 100
 
 log = structlog.get_logger("worker")
@@ -106,7 +106,7 @@ class Worker:
         try:
             return await queue.take()
         except Exception as error:
-            if not _is_passing(error):
+            if not is_passing(error):
                 raise
             log.warning("queue_unreachable", error=type(error).__name__)
             return None
@@ -134,17 +134,17 @@ class Worker:
             raise
         except LeavingError:
             log.info("task_released", task=task)
-            await _persist(lambda: trade.queue.release(lease))
-        except ConnectionError as error:
-            # Not the file's fault: an outage of the object store must not use its tries up.
-            log.warning("store_unreachable", task=task, error=str(error))
-            await _persist(lambda: trade.queue.release(lease, self._settings.retry_seconds))
+            await persist(lambda: trade.queue.release(lease))
+        except (ConnectionError, NoRoomError) as error:
+            # Not the file's fault: an outage of the object store, or a full disk, must not use its tries up.
+            log.warning("task_given_back", task=task, error=str(error))
+            await persist(lambda: trade.queue.release(lease, self._settings.retry_seconds))
         except Exception as error:  # noqa: BLE001 (whatever failed, the task has to learn of it)
             failure = _failure(error)
             log.warning("attempt_failed", task=task, reason=failure.reason, transient=failure.transient)
-            await _persist(lambda: trade.queue.fail(lease, failure))
+            await persist(lambda: trade.queue.fail(lease, failure))
         else:
-            await _persist(lambda: trade.queue.complete(lease, made))
+            await persist(lambda: trade.queue.complete(lease, made))
             log.info("task_completed", task=task)
 
     async def _guarded(self, trade: AnyTrade, lease: Lease[Task]) -> Any:  # noqa: ANN401 (the trade's own)
@@ -174,36 +174,20 @@ class Worker:
         least = min(REPORT_SECONDS, heartbeat / 2)
         while True:
             await progress.changed(heartbeat - least)
-            await _persist(lambda: trade.queue.prolong(lease, progress.stage, progress.percent))
+            await persist(lambda: trade.queue.prolong(lease, progress.stage, progress.percent))
             await asyncio.sleep(least)
 
     async def _check(self, trade: AnyTrade, lease: Lease[Task]) -> NoReturn:
         """Notice that the task was taken away before the next heartbeat would: somebody waits for that."""
         while True:
             await asyncio.sleep(self._settings.check_seconds)
-            await _persist(lambda: trade.queue.check(lease))
+            await persist(lambda: trade.queue.check(lease))
 
     async def _leave(self) -> NoReturn:
         """End when a task that is still running has to be given back."""
         await self._stopping.wait()
         await asyncio.sleep(self._settings.drain_seconds)
         raise LeavingError
-
-
-async def _persist(write: Callable[[], Awaitable[None]]) -> None:
-    """Write to the database, however long it is away. The fence tells whether it is too late by then."""
-    while True:
-        try:
-            return await write()
-        except Exception as error:
-            if not _is_passing(error):
-                raise
-            log.warning("database_unreachable", error=type(error).__name__)
-        await asyncio.sleep(OUTAGE_SECONDS)
-
-
-def _is_passing(error: Exception) -> bool:
-    return status.is_outage(error) or status.is_conflict(error)
 
 
 def _failure(error: Exception) -> Failure:

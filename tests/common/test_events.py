@@ -42,6 +42,19 @@ async def test_a_fact_arrives_after_its_transaction_and_only_then(place):
     assert await place.published() == await place.count() == 2
 
 
+async def test_a_fact_leaves_as_soon_as_its_transaction_is_committed(place, monkeypatch):
+    """The relay of the same process need not look for it."""
+    monkeypatch.setattr("services.common.outbox.POLL_SECONDS", 3600)
+    await place.hear()
+    place.relay()
+    await asyncio.sleep(0.1)
+    await place.tell("first")
+    await until(lambda: place.heard == ["first"], seconds=5)
+    await asyncio.sleep(0.1)
+    await place.tell("second")
+    await until(lambda: place.heard == ["first", "second"], seconds=5)
+
+
 async def test_facts_that_commit_out_of_order_all_leave(place):
     """A transaction with a lower number may commit later; a cursor would have passed it."""
     await place.hear()

@@ -21,16 +21,17 @@ def uri(folder: str, name: str = PLAYLIST) -> str:
 
 @dataclass
 class Preview:
-    """One preview. `audible` hears once that it can be played."""
+    """One preview. `audible` hears that it can be played, with every piece until it answers that it took note."""
 
     sink: Sink
     fragment_seconds: int
-    audible: Callable[[], Awaitable[None]]
+    audible: Callable[[], Awaitable[bool]]
     header: bytes = b""
     pieces: list[Piece] = field(default_factory=list)
     waiting: bytearray = field(default_factory=bytearray)
     segments: list[Segment] = field(default_factory=list)
     written_at: float = 0.0
+    is_known: bool = False
 
     async def begin(self, header: Header) -> None:
         """Hear the header, which comes before all fragments."""
@@ -50,9 +51,8 @@ class Preview:
 
     async def _write(self, *, is_over: bool) -> None:
         """Write a piece, then the playlist that names it."""
-        is_first = not self.pieces
         if self.segments:
-            start = len(self.header) if is_first else 0
+            start = 0 if self.pieces else len(self.header)
             piece = Piece(f"preview-{len(self.pieces)}.mp4", start, tuple(self.segments))
             data = self.header[:start] + bytes(self.waiting)
             await self.sink.put(piece.media, data, MEDIA_TYPE, TRANSIENT)
@@ -62,5 +62,4 @@ class Preview:
         playlist = growing_playlist(len(self.header), self.pieces, self.fragment_seconds, is_over=is_over)
         await self.sink.put(PLAYLIST, playlist.encode(), PLAYLIST_TYPE, TRANSIENT)
         self.written_at = asyncio.get_running_loop().time()
-        if is_first:
-            await self.audible()
+        self.is_known = self.is_known or await self.audible()

@@ -13,6 +13,7 @@ from tests.support.folder_sink import FolderSink
 
 async def nothing():
     """Hear that the preview can be played."""
+    return True
 
 
 @pytest.fixture

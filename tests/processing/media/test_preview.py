@@ -43,9 +43,12 @@ class Heard:
     folder: Path
     files: list[set[str]] = field(default_factory=list)
 
-    async def __call__(self) -> None:
-        """Hear it."""
+    deaf: int = 0
+
+    async def __call__(self) -> bool:
+        """Hear it; take no note for some times."""
         self.files.append({path.name for path in self.folder.iterdir()})
+        return len(self.files) > self.deaf
 
 
 @pytest.fixture
@@ -95,6 +98,19 @@ async def test_a_playlist_only_grows_and_names_what_is_there(hearing, monkeypatc
         ("2", "0", "preview-1.mp4"),
         ("3", "0", "preview-2.mp4"),
     ]
+
+
+async def test_whoever_could_not_take_note_hears_of_it_again(hearing, monkeypatch):
+    """The database may be away at that moment."""
+    monkeypatch.setattr("services.processing.media.preview.PIECE_SECONDS", 0)
+    heard = Heard(hearing.folder, deaf=2)
+    preview = Preview(hearing, 4, heard)
+
+    await preview.begin(HEADER)
+    for _ in range(5):
+        await preview.add(Fragment(b"f", 4 * 48_000), Segment(1, 4.0))
+
+    assert len(heard.files) == 3
 
 
 async def test_what_comes_quickly_is_written_together(hearing):
