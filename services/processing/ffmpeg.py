@@ -1,6 +1,7 @@
 """FFmpeg: its command lines, and the one way it is run."""
 
 import asyncio
+import fcntl
 import os
 import re
 import signal
@@ -42,6 +43,7 @@ SHALLOW_BITS = 16
 BLOCK_LOUDNESS = "lavfi.r128.M"
 
 READ_AHEAD = 256 << 10
+PIPE_BYTES = 1 << 20  # FFmpeg goes on while the reader is busy elsewhere
 HEAD_OF_LOG, TAIL_OF_LOG, LONGEST_LINE = 5 << 10, 10 << 10, 2 << 10
 CRASHES = (1, EXIT_NOT_CONFINED, 126, 127, 255)  # of the sandbox, of a missing program, and of FFmpeg told to end
 SHELL_SIGNAL = 128  # bubblewrap reports a signal as a shell does
@@ -296,6 +298,8 @@ class Ffmpeg:
             try:
                 for _ in range(outputs):
                     reading, end = os.pipe()
+                    with suppress(OSError):  # a user with many pipes has to live with small ones
+                        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
                     writing.append(end)
                     readers.append(await _reader(resources, reading))
                 process = await asyncio.create_subprocess_exec(

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from typing import Any, BinaryIO
 
 from services.common.storage import Missing, Storage
 from services.processing.domain import Failure, RefusedError, Source
-from services.processing.media.master import Master
+from services.processing.media.master import HEAD_BYTES, Master, is_streamable
 from services.processing.media.refusals import MESSAGES, Reason
 
 SOURCE_MISSING = "SOURCE_MISSING"
+STREAM_BYTES_A_SECOND = 64 << 20
+"""Many times what any encoder takes."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -24,15 +27,22 @@ class NoRoomError(Exception):
 
 @dataclass
 class Copy:
-    """Keeps and hashes what passes."""
+    """Keeps and hashes what passes, in a thread. What is encoded meanwhile comes at a pace that leaves room for that."""
 
     file: BinaryIO
     digest: Any = field(default_factory=hashlib.sha256)
+    length: int = 0
+    is_streamed: bool = False
 
     def write(self, piece: bytes) -> None:
         """Take a piece; after a cancelled download the closed file refuses it, which ends the reading thread."""
+        if not self.length:
+            self.is_streamed = is_streamable(piece)
+        elif self.is_streamed and self.length > HEAD_BYTES:
+            time.sleep(len(piece) / STREAM_BYTES_A_SECOND)
         self.file.write(piece)
         self.digest.update(piece)
+        self.length += len(piece)
 
 
 async def fetch(storage: Storage, source: Source, path: Path) -> None:

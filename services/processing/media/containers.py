@@ -50,7 +50,7 @@ def inspect(master: Path) -> Structure:
     if not size:
         return Structure(None, 0)
     with master.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        kind = _kind(data[:SNIFFED])
+        kind = kind_of(data[:SNIFFED])
         if kind == "ogg":
             return _inspect_ogg(data)
         if kind == "wav":
@@ -58,13 +58,8 @@ def inspect(master: Path) -> Structure:
         return Structure(kind, size)
 
 
-def kind_of(master: Path) -> str | None:
-    """Say by a file's first bytes what it may be; None for bytes that begin like nothing we know."""
-    with master.open("rb") as file:
-        return _kind(file.read(SNIFFED))
-
-
-def _kind(start: bytes) -> str | None:
+def kind_of(start: bytes) -> str | None:
+    """Say what a file may be that begins so; None for bytes that begin like nothing we know."""
     return next((kind for kind, offset, magic in MAGIC if start.startswith(magic, offset)), None)
 
 

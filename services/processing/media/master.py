@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.processing.media.containers import kind_of
+from services.processing.media.containers import SNIFFED, kind_of
 
 HEAD_BYTES = 8 << 20
 """Enough to tell what a master is."""
@@ -15,6 +15,11 @@ STREAMABLE = ("wav", "flac")
 """Kinds that say at their beginning how long they are, the large ones; others are looked at as a whole."""
 CHUNK = 256 << 10
 PATIENCE_SECONDS = 0.01
+
+
+def is_streamable(beginning: bytes) -> bool:
+    """Whether a master that begins so can be encoded while it arrives."""
+    return kind_of(beginning) in STREAMABLE
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Master:
         """Wait until there is enough to begin with. Raises whatever went wrong on the way."""
         while not self.is_whole and self._size() < HEAD_BYTES:  # noqa: ASYNC110 (a thread writes the file)
             await asyncio.sleep(PATIENCE_SECONDS)
-        if self.is_whole or kind_of(self.path) not in STREAMABLE:
+        if self.is_whole or not is_streamable(self._beginning()):
             await self.arrived()
 
     async def arrived(self) -> None:
@@ -80,6 +85,10 @@ class Master:
                         await asyncio.sleep(PATIENCE_SECONDS)
         finally:
             writer.close()
+
+    def _beginning(self) -> bytes:
+        with self.path.open("rb") as file:
+            return file.read(SNIFFED)
 
     def _size(self) -> int:
         with suppress(FileNotFoundError):

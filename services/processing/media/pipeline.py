@@ -5,6 +5,7 @@ playlists last.
 """
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from services.processing.ffmpeg import Ffmpeg
@@ -133,14 +134,25 @@ def _rendition(track: Track, source: Source, outcome: Outcome) -> Rendition:
 
 async def _publish(encoding: Encoding, facts: Facts) -> None:
     """Make the files appear, each only after everything it points to."""
-    await asyncio.gather(*(track.writer.close() for track in encoding.tracks if track.writer))
-    for name, most in waveform.SIZES.items():
-        drawing = encoding.waveform.document(facts.sample_rate_hz, most)
-        await encoding.sink.put(name, drawing, JSON_TYPE, IMMUTABLE)
-    for track in encoding.tracks:
-        if track.header:
-            playlist = media_playlist(track.rung.media, len(track.header.data), track.segments)
-            await encoding.sink.put(track.rung.playlist, playlist.encode(), PLAYLIST_TYPE, REVALIDATED)
-    for codec, name in facts.manifests.items():
-        playlist = multivariant_playlist([each for each in facts.renditions if each.codec is codec])
-        await encoding.sink.put(name, playlist.encode(), PLAYLIST_TYPE, REVALIDATED)
+    sink = encoding.sink
+    drawings = {name: encoding.waveform.document(facts.sample_rate_hz, most) for name, most in waveform.SIZES.items()}
+    await asyncio.gather(
+        *(track.writer.close() for track in encoding.tracks if track.writer),
+        *(sink.put(name, drawing, JSON_TYPE, IMMUTABLE) for name, drawing in drawings.items()),
+    )
+    playlists = {
+        track.rung.playlist: media_playlist(track.rung.media, len(track.header.data), track.segments)
+        for track in encoding.tracks
+        if track.header
+    }
+    await _put_playlists(sink, playlists)
+    families = {
+        name: multivariant_playlist([each for each in facts.renditions if each.codec is codec])
+        for codec, name in facts.manifests.items()
+    }
+    await _put_playlists(sink, families)
+
+
+async def _put_playlists(sink: Sink, playlists: Mapping[str, str]) -> None:
+    writes = [sink.put(name, text.encode(), PLAYLIST_TYPE, REVALIDATED) for name, text in playlists.items()]
+    await asyncio.gather(*writes)
