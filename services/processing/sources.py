@@ -16,8 +16,8 @@ from services.processing.media.master import HEAD_BYTES, Master, is_streamable
 from services.processing.media.refusals import MESSAGES, Reason
 
 SOURCE_MISSING = "SOURCE_MISSING"
-STREAM_BYTES_A_SECOND = 64 << 20
-"""Many times what any encoder takes."""
+GENTLE_BYTES, GENTLE_BYTES_A_SECOND = 64 << 20, 32 << 20
+"""What comes first comes no faster than this: many times what an encoder takes, and few enough to let it start."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -27,7 +27,7 @@ class NoRoomError(Exception):
 
 @dataclass
 class Copy:
-    """Keeps and hashes what passes, in a thread. What is encoded meanwhile comes at a pace that leaves room for that."""
+    """Keeps and hashes what passes, in a thread; of what is encoded meanwhile, the first part at a gentle pace."""
 
     file: BinaryIO
     digest: Any = field(default_factory=hashlib.sha256)
@@ -38,8 +38,8 @@ class Copy:
         """Take a piece; after a cancelled download the closed file refuses it, which ends the reading thread."""
         if not self.length:
             self.is_streamed = is_streamable(piece)
-        elif self.is_streamed and self.length > HEAD_BYTES:
-            time.sleep(len(piece) / STREAM_BYTES_A_SECOND)
+        elif self.is_streamed and HEAD_BYTES < self.length < GENTLE_BYTES:
+            time.sleep(len(piece) / GENTLE_BYTES_A_SECOND)
         self.file.write(piece)
         self.digest.update(piece)
         self.length += len(piece)

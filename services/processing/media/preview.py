@@ -10,7 +10,7 @@ from services.processing.media.sink import MEDIA_TYPE, PLAYLIST_TYPE, TRANSIENT,
 
 BUCKET = "previews"
 PLAYLIST = "preview.m3u8"
-PIECE_SECONDS = 1.0
+PIECE_SECONDS = 2.0
 """How often a piece is written, at most: an encoder is many times faster than music, and a piece costs two writes."""
 
 
