@@ -12,7 +12,8 @@ from services.common.db import TELLING, Database
 from services.common.events import event_id, is_cancelled
 from spotilike.events.v1.event_pb2 import Event
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0
+"""How long facts of other processes may wait, when nobody says that there are some."""
 RETRY_SECONDS = 0.5
 BATCH = 100
 PUBLISH_SECONDS = 3.0

@@ -30,18 +30,18 @@ from spotilike.internal.v1.audio_pb2 import AudioFacts
 
 CONTEXT = "processing"
 NUDGE = "nudge.processing"
-"""Core NATS subject that wakes idle workers. A nudge that is lost costs one polling interval."""
+"""Core NATS subject that says that the queues have changed. A nudge that is lost costs one polling interval."""
 
 
 class Nudges:
-    """Wakes idle workers, once there is a connection to do it over."""
+    """Makes others look at once, when there is a connection to do it over: workers for tasks, services for outcomes."""
 
     def __init__(self) -> None:
         self.connection: Client | None = None
 
     async def send(self) -> None:
-        """Make idle workers look for a task."""
-        if self.connection:
+        """Say that a task has come or ended."""
+        if self.connection and not self.connection.is_closed:
             await self.connection.publish(NUDGE)
 
 
@@ -114,19 +114,25 @@ async def exchange(
             tasks.create_task(Relay(database, outbox).run(connection))
             tasks.create_task(uploads.run(connection))
             tasks.create_task(sessions.run(connection))
+            # Workers, which have no relay, write what has become of tasks into the outbox.
+            tasks.create_task(_wake(connection, database.told))
     finally:
         await connection.close()
 
 
-async def hear_nudges(settings: NatsSettings, woken: asyncio.Event) -> None:
-    """Set `woken` at every nudge until cancelled."""
-    connection = await events.connect(settings, CONTEXT)
+async def hear_nudges(settings: NatsSettings, woken: asyncio.Event, nudges: Nudges) -> None:
+    """Set `woken` at every nudge, and let `nudges` be sent, until cancelled."""
+    connection = nudges.connection = await events.connect(settings, CONTEXT)
     try:
-        nudges = await connection.subscribe(NUDGE)
-        async for _ in nudges.messages:
-            woken.set()
+        await _wake(connection, woken)
     finally:
         await connection.close()
+
+
+async def _wake(connection: Client, woken: asyncio.Event) -> None:
+    subscription = await connection.subscribe(NUDGE)
+    async for _ in subscription.messages:
+        woken.set()
 
 
 def outcome(job: Job) -> tuple[str, Event]:

@@ -23,7 +23,7 @@ from services.common.settings import load
 from services.common.storage import Storage
 from services.processing import domain, scratch
 from services.processing.domain import Failure, Lease, LeaseLostError, Patience, RefusedError, Task
-from services.processing.events import hear_nudges
+from services.processing.events import Nudges, hear_nudges
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Stage
 from services.processing.media.refusals import MESSAGES, Reason, TranscodeError
@@ -72,13 +72,14 @@ class Progress:
 class Worker:
     """Works in several trades until it is told to stop."""
 
-    def __init__(self, trades: Sequence[AnyTrade], folder: Path, settings: WorkerSettings) -> None:
-        """Look for work in the order of `trades`; keep files in `folder` while they are read."""
+    def __init__(self, trades: Sequence[AnyTrade], folder: Path, settings: WorkerSettings, nudges: Nudges) -> None:
+        """Look for work in the order of `trades`; keep files in `folder` while they are read; `nudges` tell of ends."""
         self.woken = asyncio.Event()
         """Set it to make an idle worker look for a task at once."""
         self._trades = trades
         self._folder = folder
         self._settings = settings
+        self._nudges = nudges
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -125,6 +126,8 @@ class Worker:
             await self._settle(trade, lease)
         except LeaseLostError:
             log.warning("lease_lost", task=task, attempt=attempt)
+        else:
+            await self._nudges.send()
 
     async def _settle(self, trade: AnyTrade, lease: Lease[Task]) -> None:
         task = str(lease.task.id)
@@ -210,14 +213,15 @@ async def main(settings: WorkerSettings) -> None:
     pictures = Pictures(PictureQueue(store, worker_pod, patience, settings.lease_seconds), storage, ffmpeg, settings)
     with scratch.folder(settings.scratch_dir) as folder:
         # Pictures are short, and somebody is looking at the place where one will be.
-        worker = Worker([pictures, songs], folder, settings)
+        nudges = Nudges()
+        worker = Worker([pictures, songs], folder, settings, nudges)
         for received in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(received, worker.stop)
         async with asyncio.TaskGroup() as tasks:
-            nudges = tasks.create_task(hear_nudges(settings, worker.woken))
+            hearing = tasks.create_task(hear_nudges(settings, worker.woken, nudges))
             log.info("working", worker=worker_pod)
             await worker.run()
-            nudges.cancel()
+            hearing.cancel()
     await database.close()
     log.info("stopped")
 

@@ -201,3 +201,19 @@ async def test_a_nudge_wakes_an_idle_worker(workshop, engines):
     await until(over)
     await connection.close()
     assert worker.returncode is None
+
+
+async def test_the_end_of_a_task_is_told_at_once(workshop, engines):
+    """The service need not wait for its next look to tell the other contexts."""
+    settings = NatsSettings(nats_url=engines.nats_url, nats_seed_file=engines.nats_seed_file("processing"))
+    connection = await connect(settings, "processing")
+    heard = await connection.subscribe(NUDGE)
+    await workshop.spawn()
+    job_id = await workshop.offer_content(b"no music")
+
+    async def told():
+        await heard.next_msg(timeout=30)
+        return (await workshop.job(job_id)).is_over
+
+    await until(told)
+    await connection.close()

@@ -24,6 +24,7 @@ from services.common.settings import StorageSettings
 from services.common.storage import Storage
 from services.processing import __main__ as processing_main
 from services.processing.domain import Job, Lease, Master, Patience, Picture, Source
+from services.processing.events import Nudges
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.queue import JobQueue, PictureQueue
 from services.processing.settings import Settings, WorkerSettings
@@ -116,7 +117,7 @@ class Workshop:
             Pictures(self.pictures("test-1", **changes), *tools),
             Songs(self.queue("test-1", **changes), *tools),
         ]
-        return Worker(trades, self.scratch, settings)
+        return Worker(trades, self.scratch, settings, Nudges())
 
     @asynccontextmanager
     async def working(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
