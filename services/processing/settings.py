@@ -62,7 +62,7 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """How often a worker prolongs its lease, in seconds."""
     check_seconds: float = 0.25
     """How often a worker looks whether its task was cancelled, in seconds."""
-    poll_seconds: float = 0.5
+    poll_seconds: float = 1.0
     """How often an idle worker looks for a task, in seconds; a nudge makes it look at once."""
     tries: int = 5
     """How often a task is tried."""

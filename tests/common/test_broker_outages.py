@@ -15,9 +15,9 @@ from tests.support import brokers
 from tests.support.links import Link
 from tests.support.places import open_place, until
 
-RESTARTS = 4
+RESTARTS = 2
 BACK_AFTER_RESTART, BACK_AFTER_SILENCE = 10, 30
-LEADERS_KILLED = 2
+LEADERS_KILLED = 1
 
 
 async def told_and_heard(place, fact, seconds):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from services.processing.media.fingerprint import Fingerprint
+from services.processing.media.ladder import ladder
+from services.processing.media.recipe import Recipe
 from tests.support import audio
 
 SECONDS, RATE = 40, 44_100
@@ -36,32 +38,40 @@ def recording(tmp_path_factory):
     return audio.save(tmp_path_factory.mktemp("recording") / "recording.flac", tune(1))
 
 
+@pytest.fixture
+def known(transcoded):
+    """Return a function that answers what a master is known by."""
+
+    async def run(master):
+        return Fingerprint((await transcoded(master, Recipe(ladder=ladder("aac-96")))).fingerprint)
+
+    return run
+
+
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_recording_is_known_again(form, recording, tmp_path, transcoded):
+async def test_a_recording_is_known_again(form, recording, tmp_path, known):
     """With terms in common, by which it is found, and with nearly the same bits."""
     name, how = FORMS[form]
     other = audio.converted(tmp_path / name, recording, *how)
 
-    first = Fingerprint((await transcoded(recording)).fingerprint)
-    second = Fingerprint((await transcoded(other)).fingerprint)
+    first, second = await known(recording), await known(other)
 
     assert first.is_same_recording(second)
     assert second.is_same_recording(first)
     assert set(first.terms) & set(second.terms)
 
 
-async def test_another_recording_is_another(recording, tmp_path, transcoded):
+async def test_another_recording_is_another(recording, tmp_path, known):
     """Of the same kind of music."""
-    first = Fingerprint((await transcoded(recording)).fingerprint)
-    second = Fingerprint((await transcoded(audio.save(tmp_path / "m.flac", tune(2)))).fingerprint)
+    first, second = await known(recording), await known(audio.save(tmp_path / "m.flac", tune(2)))
 
     assert not first.is_same_recording(second)
     assert not second.is_same_recording(first)
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(30, 0), (1.5, 1)], ids=["silence", "a moment"])
-async def test_what_proves_nothing_is_known_by_nothing(seconds, level, tmp_path, transcoded):
+async def test_what_proves_nothing_is_known_by_nothing(seconds, level, tmp_path, known):
     """Many masters are alike in that."""
-    found = Fingerprint((await transcoded(audio.save(tmp_path / "m.wav", level * audio.noise(seconds)))).fingerprint)
+    master = audio.save(tmp_path / "m.wav", level * audio.noise(seconds))
 
-    assert found.terms == []
+    assert (await known(master)).terms == []
