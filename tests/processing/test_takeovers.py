@@ -65,6 +65,7 @@ async def test_a_job_is_taken_over_within_fifteen_seconds_wherever_its_worker_wa
         await until(each_has_one, seconds=120)
         for _ in POINTS:
             await rescuers.enter_async_context(workshop.working(workshop.worker()))
+        rescue = time.time()
         jobs = {job_id: await workshop.over(job_id) for job_id in masters}
 
     died = {pid: (point, moment) for point, pid, moment in [death.result() for death in deaths]}
@@ -73,7 +74,8 @@ async def test_a_job_is_taken_over_within_fifteen_seconds_wherever_its_worker_wa
         tries = await attempts_of(workshop, job_id)
         for one, following in pairwise(tries):
             point, moment = died[int(one.worker_pod.rsplit("-", 1)[1])]
-            waited[point] = following.started_at.timestamp() - moment
+            # Those that die first die before there is anybody to take over, when processes are slow to start.
+            waited[point] = following.started_at.timestamp() - max(moment, rescue)
         (told,) = await workshop.told(job_id)
         assert [one.outcome for one in tries] == ["ABANDONED"] * (len(tries) - 1) + ["COMPLETED"]
         assert isinstance(told, JobCompleted)
