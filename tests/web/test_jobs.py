@@ -12,13 +12,13 @@ from tests.support import audio
 from tests.web.browser import DESKTOP, PATIENCE_MS, PHONE, Tab
 
 RATE = 8_000
-SECONDS = 900
+SECONDS = 600
 PAGE = 30
 
 
 @pytest.fixture(scope="module")
 def long_song(tmp_path_factory):
-    """Return a master of a quarter of an hour, of few bytes: it is sent at once and encoded for a while."""
+    """Return a master of ten minutes, of few bytes: it is sent at once and encoded for a while."""
     return audio.save(tmp_path_factory.mktemp("long") / "Long Way.flac", audio.tones(SECONDS, RATE, 1), RATE)
 
 
