@@ -25,6 +25,8 @@ from tests.support.processing import until
 LONG_SECONDS = 30
 """Two seconds of work for one core: enough to be caught at it."""
 
+pytestmark = pytest.mark.xdist_group("workers")
+
 
 @pytest.fixture(scope="module")
 def long_song(tmp_path_factory):
