@@ -108,7 +108,7 @@ class Job(_message.Message):
         track_number: _builtins.int
         """Place on the album; 0 when it does not say."""
         cover_uri: _builtins.str
-        """The picture inside the master, a path at the edge: JPEG or PNG. Empty when there is none, and a day after the end."""
+        """The picture inside the master, a path at the edge: JPEG or PNG. Empty when there is none, and a day later."""
         def __init__(
             self,
             *,
@@ -186,7 +186,7 @@ class Job(_message.Message):
     """FAILED: the encoder's own words, at most 16 KiB. Only administrators see it."""
     preview_uri: _builtins.str
     """PROCESSING: a path at the edge where what is encoded already can be heard, as an HLS playlist that grows. It needs no
-    token, because nobody else can guess it; it ends a day after the job. Empty until the first seconds are there. Another
+    token, because nobody else can guess it; it ends after a day. Empty until the first seconds are there. Another
     attempt has another one.
     """
     @_builtins.property
