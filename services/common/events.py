@@ -17,10 +17,11 @@ from google.protobuf.message import DecodeError, Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NothingThere
+from opentelemetry.trace import SpanKind
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert
 
-from services.common import status
+from services.common import status, tracing
 from services.common.db import Database
 from services.common.settings import NatsSettings
 from spotilike.events.v1.event_pb2 import Event
@@ -111,7 +112,9 @@ class Listener:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for message in messages:
-                await self._take(message)
+                origin = (message.headers or {}).get(tracing.HEADER)
+                with tracing.continued(f"hear {message.subject}", origin, SpanKind.CONSUMER, **tracing.MESSAGING):
+                    await self._take(message)
 
     async def _take(self, message: Msg) -> None:
         try:

@@ -14,7 +14,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from services.common import auth, deadlines, errors, fields, status
+from services.common import auth, deadlines, errors, fields, status, tracing
 from services.common.contract import Method
 
 SPIFFE = "spiffe://spotilike.local/"
@@ -171,22 +171,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     async def _outcome(
         self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work
     ) -> Message | errors.Refusal | None:
-        """Run a call to its end, whatever that is, and log it."""
-        started = time.perf_counter()
-        code, reason = "CANCELLED", None
-        try:
-            with rpc.limits:
-                response = await self._run(rpc, data, exchange, seconds, work)
-        except Exception as error:  # noqa: BLE001 (the one place that turns errors into statuses)
-            refusal = status.refusal_of(error, rpc.method.path)
-            code, reason = status.code(refusal).name, refusal.reason
-            return refusal
-        else:
-            code = "OK"
-            return response
-        finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            log.info("call", method=rpc.method.path, code=code, reason=reason, ms=milliseconds)
+        """Run a call to its end, whatever that is, log it and record it."""
+        with tracing.serving(rpc.method.path, rpc.metadata) as span:
+            started = time.perf_counter()
+            code, reason = "CANCELLED", None
+            try:
+                with rpc.limits:
+                    response = await self._run(rpc, data, exchange, seconds, work)
+            except Exception as error:  # noqa: BLE001 (the one place that turns errors into statuses)
+                refusal = status.refusal_of(error, rpc.method.path)
+                code, reason = status.code(refusal).name, refusal.reason
+                return refusal
+            else:
+                code = "OK"
+                return response
+            finally:
+                tracing.answered(span, code)
+                milliseconds = round((time.perf_counter() - started) * 1000, 2)
+                log.info("call", method=rpc.method.path, code=code, reason=reason, ms=milliseconds)
 
     async def _run(self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work) -> Message | None:
         deadlines.begin(seconds)

@@ -2,12 +2,16 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
+from nats.js import JetStreamContext
+from opentelemetry.trace import SpanKind
 from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.common import tracing
 from services.common.db import TELLING, Database
 from services.common.events import event_id, is_cancelled
 from spotilike.events.v1.event_pb2 import Event
@@ -30,9 +34,11 @@ class Outbox:
         self._table = table
 
     async def add(self, subject: str, event: Event) -> None:
-        """Keep a fact; it leaves after the commit."""
-        values = {"event_id": event_id(event), "subject": subject, "payload": event.SerializeToString()}
-        await self._connection.execute(insert(self._table).values(**values))
+        """Keep a fact, with the place in the trace where it became true; it leaves after the commit."""
+        with tracing.step(f"outbox {subject}", SpanKind.PRODUCER):
+            event.traceparent = tracing.traceparent()
+            values = {"event_id": event_id(event), "subject": subject, "payload": event.SerializeToString()}
+            await self._connection.execute(insert(self._table).values(**values))
         self._connection.info[TELLING] = True
 
 
@@ -80,9 +86,19 @@ class Relay:
         async with self._database.begin() as transaction:
             rows = (await transaction.execute(waiting)).all()
             for row in rows:
-                # The same id after a lost answer: JetStream drops the twin within its window, effects after it.
-                await jetstream.publish(row.subject, row.payload, headers={"Nats-Msg-Id": str(row.event_id)})
+                await _publish(jetstream, row)
             if rows:
                 sent = [row.id for row in rows]
                 await transaction.execute(update(table).where(table.c.id.in_(sent)).values(published_at=func.now()))
         return len(rows)
+
+
+async def _publish(jetstream: JetStreamContext, row: Any) -> None:  # noqa: ANN401 (a row of the outbox)
+    """Send a fact as the next step of the trace in which it was written."""
+    origin = Event.FromString(row.payload).traceparent
+    with tracing.continued(f"publish {row.subject}", origin, SpanKind.PRODUCER, **tracing.MESSAGING):
+        # The same id after a lost answer: JetStream drops the twin within its window, effects after it.
+        headers = {"Nats-Msg-Id": str(row.event_id)}
+        if spot := tracing.traceparent():
+            headers[tracing.HEADER] = spot
+        await jetstream.publish(row.subject, row.payload, headers=headers)

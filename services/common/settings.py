@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -44,6 +44,17 @@ class StorageSettings(BaseSettings):
     s3_secret_key: SecretStr
     s3_tls: bool = False
     s3_region: str = "us-east-1"
+
+
+class TracingSettings(BaseSettings):
+    """Whether traces are recorded. OpenTelemetry's SDK reads the other variables of its standard itself."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    exporter: Literal["none", "otlp", "file"] = Field(default="none", validation_alias="OTEL_TRACES_EXPORTER")
+    """`otlp` sends spans to `OTEL_EXPORTER_OTLP_ENDPOINT`, `file` writes them into `folder`."""
+    folder: Path = Field(default=Path("traces"), validation_alias="SPOTILIKE_TRACES_DIR")
+    """Where files of traces are."""
 
 
 class ServiceSettings(DatabaseSettings):

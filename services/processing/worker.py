@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import structlog
+from opentelemetry.trace import SpanKind
 
-from services.common import telemetry
+from services.common import telemetry, tracing
 from services.common.db import Database
 from services.common.settings import load
 from services.common.storage import Storage
@@ -119,15 +120,17 @@ class Worker:
         self.woken.clear()
 
     async def _attend(self, trade: AnyTrade, lease: Lease[Task]) -> None:
-        """Work on a task and write down how it ended."""
-        task, attempt = str(lease.task.id), lease.task.attempt
-        log.info("task_taken", task=task, attempt=attempt, trade=type(trade).__name__)
-        try:
-            await self._settle(trade, lease)
-        except LeaseLostError:
-            log.warning("lease_lost", task=task, attempt=attempt)
-        else:
-            await self._nudges.send()
+        """Work on a task, as a step of the trace of its upload, and write down how it ended."""
+        task, attempt, kind = str(lease.task.id), lease.task.attempt, type(trade).__name__
+        described: dict[str, str | float] = {"spotilike.task": task, "spotilike.attempt": attempt}
+        with tracing.continued(f"work {kind}", lease.task.traceparent, SpanKind.CONSUMER, **described):
+            log.info("task_taken", task=task, attempt=attempt, trade=kind)
+            try:
+                await self._settle(trade, lease)
+            except LeaseLostError:
+                log.warning("lease_lost", task=task, attempt=attempt)
+            else:
+                await self._nudges.send()
 
     async def _settle(self, trade: AnyTrade, lease: Lease[Task]) -> None:
         task = str(lease.task.id)
@@ -153,11 +156,12 @@ class Worker:
     async def _guarded(self, trade: AnyTrade, lease: Lease[Task]) -> Any:  # noqa: ANN401 (the trade's own)
         """Work while the lease is ours and nobody wants us to leave. Raises LeaseLostError or LeavingError."""
         progress = Progress()
+        beside = tracing.outside()
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._work(trade, lease, progress)),
-            asyncio.create_task(self._keep(trade, lease, progress)),
-            asyncio.create_task(self._check(trade, lease)),
-            asyncio.create_task(self._leave()),
+            asyncio.create_task(self._keep(trade, lease, progress), context=beside),
+            asyncio.create_task(self._check(trade, lease), context=beside),
+            asyncio.create_task(self._leave(), context=beside),
         ]
         try:
             await asyncio.wait(tasks, return_when="FIRST_COMPLETED")
