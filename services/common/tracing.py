@@ -33,7 +33,7 @@ NOTHING = nullcontext(trace.INVALID_SPAN)
 W3C = TraceContextTextMapPropagator()
 
 
-class _Recording:
+class Recorder:
     """Whether this process records, and by what."""
 
     tracer: Tracer | None = None
@@ -45,17 +45,17 @@ def configure(service: str, settings: TracingSettings) -> None:
         return
     from services.common import span_export  # noqa: PLC0415 (brings the SDK, which is not imported where nothing is recorded)
 
-    _Recording.tracer = span_export.tracer(service, settings)
+    Recorder.tracer = span_export.tracer(service, settings)
 
 
 def is_on() -> bool:
     """Whether this process records."""
-    return _Recording.tracer is not None
+    return Recorder.tracer is not None
 
 
 def serving(path: str, metadata: Sequence[tuple[str, str | bytes]]) -> AbstractContextManager[Span]:
     """Record a call that has arrived: the next step of its client's trace, or the first of a new one."""
-    tracer = _Recording.tracer
+    tracer = Recorder.tracer
     if tracer is None:
         return NOTHING
     parent = next((str(value) for key, value in metadata if key == HEADER), "")
@@ -64,7 +64,7 @@ def serving(path: str, metadata: Sequence[tuple[str, str | bytes]]) -> AbstractC
 
 def step(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | float) -> AbstractContextManager[Span]:
     """Record a step of the running trace; where there is none, nothing."""
-    tracer = _Recording.tracer
+    tracer = Recorder.tracer
     if tracer is None or not trace.get_current_span().is_recording():
         return NOTHING
     return _current(tracer, name, kind, attributes)
@@ -72,7 +72,7 @@ def step(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | floa
 
 def started(name: str, attributes: Attributes) -> Span:
     """Begin a step that asks another process and has none of its own inside; whoever begins it ends it."""
-    tracer = _Recording.tracer
+    tracer = Recorder.tracer
     if tracer is None or not trace.get_current_span().is_recording():
         return trace.INVALID_SPAN
     return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
@@ -82,7 +82,7 @@ def continued(
     name: str, traceparent: str | None, kind: SpanKind, **attributes: str | float
 ) -> AbstractContextManager[Span]:
     """Record a step of the trace that came with something, such as an event; without one nothing."""
-    tracer = _Recording.tracer
+    tracer = Recorder.tracer
     if tracer is None or not traceparent:
         return NOTHING
     return _current(tracer, name, kind, attributes, _remote(traceparent))
@@ -97,7 +97,7 @@ def outside() -> contextvars.Context:
 
 def traceparent() -> str:
     """Write down where the running trace is (W3C trace context); empty where there is none."""
-    if _Recording.tracer is None:
+    if Recorder.tracer is None:
         return ""
     carrier: dict[str, str] = {}
     W3C.inject(carrier)

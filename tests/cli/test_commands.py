@@ -17,7 +17,7 @@ from cli.engines.data import ROOT
 from cli.options import Options
 from tests.support.installation import Installation, command, free_port
 
-ENGINES = ["postgres", "nats", "seaweedfs", "mail"]
+ENGINES = ["postgres", "nats", "seaweedfs", "mail", "traces"]
 PARTS = [*ENGINES, "user", "catalog", "processing", "streaming", "worker-1", "worker-2", "envoy"]
 PATIENCE_SECONDS = 60
 
