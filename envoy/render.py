@@ -14,22 +14,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from envoy import pages, replies, routes, security
+from envoy import pages, replies, routes, security, tracing
 from envoy.contract import Contract
 from envoy.template import fill
+from envoy.tracing import Traces
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traces:
-    """Where spans of the edge go, and how many."""
-
-    collector: tuple[str, int]
-    """Host and port of OTLP over gRPC, without TLS."""
-    percent: float = 100
-    """How many of a hundred requests begin a trace that is recorded. Services follow the edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +75,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
     served = [pages.openapi_page(settings.openapi), *pages.web_pages(settings.web_root)]
     store_host, store_port = settings.store
     store = f"{store_host}:{store_port}"
-    traced = _traced(settings.traces)
+    traced = tracing.described(settings.traces) if settings.traces else {}
     https = settings.https or settings.certificate is not None
     scripts = {script.stem: script.read_text() for script in HERE.glob("*.lua")}
     values = scripts | {
@@ -128,14 +119,6 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "store_secret_key": settings.store_secret_key,
     }
     return fill(HERE / "envoy.yaml", values)
-
-
-def _traced(traces: Traces | None) -> dict[str, Any]:
-    """Describe tracing and its collector; empty when nothing is recorded."""
-    if traces is None:
-        return {}
-    host, port = traces.collector
-    return fill(HERE / "tracing.yaml", {"host": host, "port": port, "percent": traces.percent})
 
 
 def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:

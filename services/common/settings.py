@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -47,7 +47,7 @@ class StorageSettings(BaseSettings):
 
 
 class TracingSettings(BaseSettings):
-    """Whether traces are recorded. OpenTelemetry's SDK reads the other variables of its standard itself."""
+    """Whether traces are recorded, by the standard's variables. OpenTelemetry's SDK reads its further ones itself."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
@@ -55,6 +55,33 @@ class TracingSettings(BaseSettings):
     """`otlp` sends spans to `OTEL_EXPORTER_OTLP_ENDPOINT`, `file` writes them into `folder`."""
     folder: Path = Field(default=Path("traces"), validation_alias="SPOTILIKE_TRACES_DIR")
     """Where files of traces are."""
+    sampler: Literal[
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    ] = Field(default="parentbased_always_on", validation_alias="OTEL_TRACES_SAMPLER")
+    """Which traces are begun. The edge decides by it; services decide about calls that come without a trace."""
+    sampled_share: float = Field(default=1.0, ge=0, le=1, validation_alias="OTEL_TRACES_SAMPLER_ARG")
+    """Of `traceidratio`: how many of all."""
+    collector: str = Field(
+        default="http://127.0.0.1:4317",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    """http://host:port, where a collector takes OTLP over gRPC."""
+
+    @property
+    def share(self) -> float:
+        """How many of all traces are begun, from 0 to 1."""
+        match self.sampler.removeprefix("parentbased_"):
+            case "always_on":
+                return 1.0
+            case "always_off":
+                return 0.0
+            case _:
+                return self.sampled_share
 
 
 class ServiceSettings(DatabaseSettings):
