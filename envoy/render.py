@@ -51,6 +51,8 @@ class EdgeSettings:
     """The built player; nothing is served while the folder is missing."""
     descriptors: Path = ROOT / "gen" / "spotilike.binpb"
     openapi: Path = ROOT / "gen" / "openapi.json"
+    metrics: tuple[str, int] | None = None
+    """Host and port where Prometheus reads /stats/prometheus, without TLS; nothing else can be had there."""
     traces: Traces | None = None
     """None records nothing."""
     trusted_proxies: int = 0
@@ -107,6 +109,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
             routes.service_cluster(context, endpoints, settings.tls_dir, settings.calls_per_service)
             for context, endpoints in settings.upstreams.items()
         ],
+        "metrics": _metrics(settings),
         "tracing": traced.get("tracing"),
         "trace_clusters": [traced["cluster"]] if traced else [],
         "trace_id": "%TRACE_ID%" if traced else None,
@@ -119,6 +122,14 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "store_secret_key": settings.store_secret_key,
     }
     return fill(HERE / "envoy.yaml", values)
+
+
+def _metrics(settings: EdgeSettings) -> list[dict[str, Any]]:
+    """Describe the listener for Prometheus, if there is one: Envoy's own interface can do much more than show."""
+    if settings.metrics is None:
+        return []
+    host, port = settings.metrics
+    return [fill(HERE / "metrics.yaml", {"host": host, "port": port})]
 
 
 def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:

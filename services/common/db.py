@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from services.common import sql_spans, tracing
+from services.common import metrics, sql_spans, tracing
 from services.common.settings import DatabaseSettings
 
 STATEMENT_TIMEOUT_MS = 5_000
@@ -22,6 +22,12 @@ TELLING = "telling"
 def driver_url(url: str) -> URL:
     """Name the psycopg driver in a plain postgresql:// address."""
     return make_url(url).set(drivername="postgresql+psycopg")
+
+
+CONNECTIONS = metrics.Gauge(
+    "spotilike_database_connections", "Connections of this process, by their state.", ("state",)
+)
+CONNECTIONS_LIMIT = metrics.Gauge("spotilike_database_connections_limit", "Connections that this process may have.")
 
 
 UnitOfWork = TypeVar("UnitOfWork")
@@ -48,6 +54,8 @@ class Database:
         self.told = asyncio.Event()
         """Set when a transaction of this process was committed that marked its connection as TELLING."""
 
+        metrics.at_scrape(self._measure, CONNECTIONS, CONNECTIONS_LIMIT)
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that is committed when the block ends and rolled back when it raises."""
@@ -71,6 +79,12 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self._writes.dispose()
+
+    async def _measure(self) -> None:
+        pool: Any = self._writes.pool
+        CONNECTIONS.set(pool.checkedout(), "used")
+        CONNECTIONS.set(pool.checkedin(), "idle")
+        CONNECTIONS_LIMIT.set(pool.size())
 
 
 class UnitsOfWork(Generic[UnitOfWork]):

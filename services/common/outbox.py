@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common import tracing
+from services.common import metrics, tracing
 from services.common.db import TELLING, Database
 from services.common.events import event_id, is_cancelled
 from spotilike.events.v1.event_pb2 import Event
@@ -21,6 +21,10 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 BATCH = 100
 PUBLISH_SECONDS = 3.0
+
+WAITING = metrics.Gauge("spotilike_outbox_waiting_events", "Facts of this context that the broker has not got yet.")
+OLDEST = metrics.Gauge("spotilike_outbox_oldest_seconds", "How long the oldest of them has been waiting.")
+PUBLISHED = metrics.Counter("spotilike_events_published_total", "Facts that this process gave to the broker.")
 
 log = structlog.get_logger("outbox")
 
@@ -56,6 +60,7 @@ class Relay:
 
     async def run(self, connection: Client) -> None:
         """Relay until cancelled. A broker that is away only delays: the rows wait."""
+        metrics.at_scrape(self._measure, WAITING, OLDEST)
         while not is_cancelled():
             try:
                 sent = await self._relay(connection)
@@ -90,7 +95,17 @@ class Relay:
             if rows:
                 sent = [row.id for row in rows]
                 await transaction.execute(update(table).where(table.c.id.in_(sent)).values(published_at=func.now()))
+        PUBLISHED.add(amount=len(rows))
         return len(rows)
+
+    async def _measure(self) -> None:
+        columns = self._table.c
+        age = func.extract("epoch", func.now() - func.min(columns.created_at))
+        waiting = select(func.count(), func.coalesce(age, 0)).where(columns.published_at.is_(None))
+        async with self._database.read() as connection:
+            count, oldest = (await connection.execute(waiting)).one()
+        WAITING.set(count)
+        OLDEST.set(float(oldest))
 
 
 async def _publish(jetstream: JetStreamContext, row: Any) -> None:  # noqa: ANN401 (a row of the outbox)

@@ -84,6 +84,15 @@ class TracingSettings(BaseSettings):
                 return self.sampled_share
 
 
+class MetricsSettings(BaseSettings):
+    """Whether metrics are counted."""
+
+    model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
+
+    metrics_listen: str | None = None
+    """host:port where Prometheus reads them, without TLS; nothing is counted where it is unset."""
+
+
 class ServiceSettings(DatabaseSettings):
     """What every gRPC service needs to run."""
 

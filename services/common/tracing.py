@@ -110,6 +110,13 @@ def rpc(path: str) -> dict[str, str]:
     return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
 
 
+def failed(why: str) -> None:
+    """Note that the running step ended badly though it raised nothing; `why` is one of few words."""
+    span = trace.get_current_span()
+    span.set_attribute("error.type", why)
+    span.set_status(Status(StatusCode.ERROR))
+
+
 def answered(span: Span, code: str) -> None:
     """Note how a call ended, by the name of its status code."""
     span.set_attribute("rpc.grpc.status", code)

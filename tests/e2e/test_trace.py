@@ -85,7 +85,7 @@ def is_whole(spans: list[FinishedSpan]) -> bool:
     """Say whether everything is there: what is looked for, and the parent of each."""
     wanted = {name for _, name, _ in HOPS} | {name for _, name in STEPS}
     known = {span.span_id for span in spans} | {""}
-    return wanted <= {span.name for span in spans} and all(span.parent_id in known for span in spans)
+    return {span.name for span in spans} >= wanted and {span.parent_id for span in spans} <= known
 
 
 def recorded(
