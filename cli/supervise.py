@@ -35,7 +35,7 @@ def run(options: Options, console: Console) -> None:
 
 
 async def _run(data: DataFolder, options: Options, console: Console) -> None:
-    supervisor = Supervisor(Product(data, Edge(options.address), options.workers).mesh(), data.logs, console)
+    supervisor = Supervisor(Product(data, Edge(options.address), options.counts).mesh(), data.logs, console)
     desk = _Desk(data, options, supervisor)
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:

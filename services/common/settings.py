@@ -29,8 +29,11 @@ class NatsSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
 
     nats_url: str
+    """nats://host:port, of several servers between commas."""
     nats_seed_file: Path
     """File with the nkey seed of this identity."""
+    nats_replicas: int = 1
+    """Servers that keep each stream; whoever makes the streams reads it."""
 
 
 class StorageSettings(BaseSettings):
