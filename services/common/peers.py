@@ -18,8 +18,25 @@ CALL_SECONDS = 2.0
 """How long another service may take to answer."""
 REFETCH_SECONDS = 5.0
 """How long a withdrawn key is good at most, beside the time that its own service needs to notice."""
-TURNS = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-"""Replicas take turns, and one that says it is about to stop is left out before it refuses anything."""
+REPLICAS = {
+    # They take turns, and one that says it is about to stop is left out before it refuses anything.
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+    # Services only read from each other, so what one replica did not answer may be asked of the next.
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "0.5s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+"""How the replicas of another service are called (gRFC A6, A17)."""
 UNKNOWN_KID_SECONDS = 5.0
 """How often, at most, an unknown key id makes us ask; a flood of forged tokens must not become a flood of calls."""
 
@@ -38,11 +55,11 @@ def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
         certificate_chain=(tls_dir / "tls.crt").read_bytes(),
     )
     options = [
-        ("grpc.service_config", json.dumps(TURNS)),
+        ("grpc.service_config", json.dumps(REPLICAS)),
         ("grpc.default_authority", first),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
     return grpc.aio.secure_channel(f"ipv4:{target}" if others else target, credentials, options=options)
