@@ -112,6 +112,22 @@ def doctor(
 
 
 @app.command()
+def backup(folder: Path, data: Data = _DATA) -> None:
+    """Save a running installation into a folder, which the next backup brings up to date."""
+    from cli.backup import make
+
+    make.backup(DataFolder(data), folder.resolve())
+
+
+@app.command()
+def restore(folder: Path, data: Data = _DATA) -> None:
+    """Make an installation of a backup, in an empty data folder."""
+    from cli.backup import restore as implementation
+
+    implementation.restore(DataFolder(data), folder.resolve())
+
+
+@app.command()
 def seed(data: Data = _DATA) -> None:
     """Fill a running installation with demo artists and music, and print their accounts."""
     from cli.seed import publish

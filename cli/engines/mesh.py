@@ -14,6 +14,7 @@ from cli.engines.envoy import Edge
 from cli.engines.logs import PartLog
 from cli.engines.nats import ADMIN
 from cli.engines.parts import CONTEXTS, Counts, Mesh, Part, Step, numbered
+from cli.engines.postgres import Postgres
 from cli.engines.readiness import grpc_serving
 from cli.problem import Problem
 
@@ -34,6 +35,11 @@ class Product:
         self._counts = counts
         self._smtp_port = self._engines.ports.take("smtp")
         self._listen = {context: [self._ports(name) for name in self._names(context)] for context in CONTEXTS}
+
+    @property
+    def postgres(self) -> Postgres:
+        """Return the database server."""
+        return self._engines.postgres
 
     def mesh(self) -> Mesh:
         """Return everything in the order in which it starts."""
