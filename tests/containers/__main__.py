@@ -36,6 +36,7 @@ PROBE_SECONDS = 2
 STOP_SECONDS = 25
 MASTER_SECONDS = 30
 HEALTH_PORT = 8086
+SMTP_PORT = 2525
 MIB = 1 << 20
 CONFINED = {"uid": "10001", "gid": "10001", "capabilities": "0" * 16, "no new privileges": "1", "root": "ro"}
 
@@ -115,9 +116,8 @@ class Scene:
     def _is_ready(self, name: str) -> bool:
         if name == "worker":
             return '"event": "working"' in self._podman.logs(name)
-        if name == "mailbox":
-            return True
-        probe = http_ok(self.edge_port, "/healthz") if name == "edge" else grpc_serving(HEALTH_PORT, HOSTS[name])
+        probes = {"edge": http_ok(self.edge_port, "/healthz"), "mailbox": _takes_mail}
+        probe = probes[name] if name in probes else grpc_serving(HEALTH_PORT, HOSTS[name])
         try:
             return asyncio.run(_asked(probe()))
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
@@ -143,6 +143,12 @@ class Scene:
         self._podman.end()
         if self._place:
             self._place.end()
+
+
+async def _takes_mail() -> bool:
+    reader, writer = await asyncio.open_connection(HOSTS["mailbox"], SMTP_PORT)
+    writer.close()
+    return (await reader.readline()).startswith(b"220")
 
 
 async def _asked(probe: Awaitable[bool]) -> bool:
