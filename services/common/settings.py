@@ -29,8 +29,16 @@ class NatsSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
 
     nats_url: str
+    """nats://host:port, of several servers between commas."""
     nats_seed_file: Path
     """File with the nkey seed of this identity."""
+
+
+class StreamsSettings(NatsSettings):
+    """What making the streams needs."""
+
+    nats_replicas: int = 1
+    """Servers that keep each message: 3 where NATS is a cluster of three."""
 
 
 class StorageSettings(BaseSettings):
