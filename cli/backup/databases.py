@@ -14,8 +14,9 @@ from psycopg import sql
 
 from cli.backup.manifest import Dump
 from cli.engines.parts import CONTEXTS
-from cli.engines.postgres import SUPERUSER, Postgres, programs
+from cli.engines.postgres import Postgres, programs
 from cli.problem import Problem
+from services.provision.databases import SUPERUSER
 
 _TRIES = 200
 _NOW_AND_VERSION = ("SELECT clock_timestamp()", "SHOW server_version")

@@ -10,9 +10,9 @@ from cli.backup.manifest import Manifest, describe
 from cli.engines.data import DataFolder
 from cli.engines.parts import CONTEXTS
 from cli.engines.running import running, running_postgres
-from cli.engines.seaweedfs import s3_credentials
 from cli.engines.secret_files import SecretFiles, write_private
 from cli.problem import Problem
+from services.provision.objects import credentials
 
 SECRETS = {"secrets": Path("secrets") / "made", "authority": Path("tls") / "ca"}
 """What is needed to read the rest, and the authority that devices trust: the folders of a backup and of DATA."""
@@ -35,7 +35,7 @@ def backup(data: DataFolder, folder: Path) -> None:
             typer.echo(f"{context}_db: {sum(dump.rows.values())} rows, {manifest.files[dump.path].size} bytes")
     erasures.remember(data, folder)
     copied = 0
-    store = objects.client(f"127.0.0.1:{ports['s3']}", s3_credentials(SecretFiles(data.secrets), "admin"))
+    store = objects.client(f"127.0.0.1:{ports['s3']}", credentials(SecretFiles(data.secrets), "admin"))
     for each in objects.copy_all(store, folder, earlier):
         manifest.objects.append(each.stored)
         manifest.files[each.stored.path] = each.file

@@ -12,8 +12,9 @@ from minio.error import S3Error
 from minio.helpers import DictType
 
 from cli.backup.manifest import File, Manifest, StoredObject
-from cli.engines.seaweedfs import BUCKETS, REGION, Credentials
+from cli.engines.seaweedfs import REGION
 from cli.problem import Problem
+from services.provision.objects import BUCKETS, Credentials
 
 _PIECE = 1 << 20
 _UNFINISHED = ".unfinished"

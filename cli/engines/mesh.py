@@ -10,15 +10,19 @@ from pathlib import Path
 from cli.engines import mailbox, processes
 from cli.engines.data import ROOT, DataFolder
 from cli.engines.engines import Engines
-from cli.engines.envoy import Edge
+from cli.engines.envoy import Edge, Shown
 from cli.engines.logs import PartLog
-from cli.engines.nats import ADMIN
 from cli.engines.parts import CONTEXTS, Counts, Mesh, Part, Step, numbered
 from cli.engines.postgres import Postgres
 from cli.engines.readiness import grpc_serving
+from cli.engines.traces import Tracing
 from cli.problem import Problem
+from services.provision.broker import ADMIN
+from services.provision.holders import of_context
 
 _LISTENERS = ("public", "internal", "health")
+_METRICS = "SPOTILIKE_METRICS"
+"""Set for `up`, it lets every part show metrics at a port of its own; `status --json` names the ports."""
 _AT_ONCE = {"SPOTILIKE_DRAIN_DELAY_SECONDS": "0"}
 """A service that stops need not wait when there is no other replica to which the edge could turn."""
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
@@ -33,6 +37,7 @@ class Product:
         self._data = data
         self._edge = edge
         self._counts = counts
+        self._tracing = Tracing.of(data, self._engines.ports)
         self._smtp_port = self._engines.ports.take("smtp")
         self._listen = {context: [self._ports(name) for name in self._names(context)] for context in CONTEXTS}
 
@@ -54,9 +59,11 @@ class Product:
             for context in CONTEXTS
             for name, ports in zip(self._names(context), self._listen[context], strict=True)
         ]
-        edge = self._edge.part(self._engines, upstreams, needs=[service.name for service in services])
+        shown = Shown(self._tracing.edge, self._metrics_port("edge").get("metrics"))
+        edge = self._edge.part(self._engines, upstreams, [service.name for service in services], shown)
         mail = mailbox.part(self._smtp_port, self._data.mail, _inherited())
-        return [*self._engines.mesh(), mail, self._migrations(), streams, *services, *workers, edge]
+        beside = [mail, *self._tracing.parts(_inherited())]
+        return [*self._engines.mesh(), *beside, self._migrations(), streams, *services, *workers, edge]
 
     def _names(self, context: str) -> list[str]:
         return numbered(context, self._counts.replicas)
@@ -64,13 +71,13 @@ class Product:
     def _ports(self, name: str) -> dict[str, int]:
         return {listener: self._engines.ports.take(f"{name}-{listener}") for listener in _LISTENERS}
 
-    def _service(self, context: str, name: str, ports: Mapping[str, int]) -> Part:
+    def _service(self, context: str, name: str, listen: Mapping[str, int]) -> Part:
+        ports = {**listen, **self._metrics_port(name)}
         at_once = _AT_ONCE if self._counts.replicas == 1 else {}
-        listeners = {f"SPOTILIKE_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in ports.items()}
         return Part(
             name=name,
             argv=[sys.executable, "-P", "-m", f"services.{context}"],
-            env=at_once | self._environment(context) | listeners,
+            env=at_once | self._environment(context) | _listeners(ports),
             cwd=ROOT,
             needs=["migrations", "streams", "buckets"],
             ready=grpc_serving(ports["health"]),
@@ -79,26 +86,28 @@ class Product:
         )
 
     def _worker(self, number: int) -> Part:
+        name = f"worker-{number}"
+        ports = self._metrics_port(name)
+        scratch = {"SPOTILIKE_SCRATCH_DIR": str(self._data.scratch)}
         return Part(
-            name=f"worker-{number}",
+            name=name,
             argv=[sys.executable, "-P", "-m", "services.processing.worker"],
-            env=self._environment("processing") | {"SPOTILIKE_SCRATCH_DIR": str(self._data.scratch)},
+            env=self._environment("processing") | _listeners(ports) | scratch,
             cwd=ROOT,
+            ports=ports,
             needs=["migrations", "streams", "buckets"],
             announcement='"event": "working"',
             stop_seconds=20,
         )
 
+    def _metrics_port(self, part: str) -> dict[str, int]:
+        """Return where a part shows metrics, if it is asked to."""
+        return {"metrics": self._engines.ports.take(f"{part}-metrics")} if _METRICS in os.environ else {}
+
     def _environment(self, context: str) -> dict[str, str]:
         """Return what a service or worker of a context is told; secrets stand in files of its own folder."""
-        secrets = {"SPOTILIKE_DATABASE_URL": self._engines.postgres.url(f"{context}_app", f"{context}_db")}
-        if context in ("catalog", "processing"):
-            keys = self._engines.seaweedfs.credentials(context)
-            secrets |= {"SPOTILIKE_S3_ACCESS_KEY": keys.access_key, "SPOTILIKE_S3_SECRET_KEY": keys.secret_key}
-        if context in ("user", "streaming"):
-            secrets["SPOTILIKE_KEY_ENCRYPTION_SECRET"] = self._engines.secrets.fernet_key(f"{context}_key_encryption")
-        if context == "user":
-            secrets["SPOTILIKE_REFRESH_SECRET"] = self._engines.secrets.password("refresh_tokens")
+        database_url = self._engines.postgres.url(f"{context}_app", f"{context}_db")
+        secrets = of_context(context, database_url, self._engines.secrets)
         peers = {
             f"SPOTILIKE_{peer.upper()}_INTERNAL": ",".join(f"127.0.0.1:{ports['internal']}" for ports in replicas)
             for peer, replicas in self._listen.items()
@@ -112,6 +121,7 @@ class Product:
             | {
                 "SPOTILIKE_ENVIRONMENT": os.environ.get("SPOTILIKE_ENVIRONMENT", "development"),
                 "SPOTILIKE_TLS_DIR": str(self._data.tls / context),
+                "SPOTILIKE_TRACES_DIR": str(self._tracing.folder),
                 "SPOTILIKE_S3_ENDPOINT": self._engines.seaweedfs.endpoint,
                 "SPOTILIKE_SECRETS_DIR": str(self._engines.secrets.for_process(context, secrets)),
             }
@@ -144,6 +154,11 @@ class Product:
             await _run_module(name, module, arguments, environment, self._data.logs)
 
         return Step(name=name, needs=needs, run=run)
+
+
+def _listeners(ports: Mapping[str, int]) -> dict[str, str]:
+    """Tell a process where to listen."""
+    return {f"SPOTILIKE_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in ports.items()}
 
 
 def _inherited() -> dict[str, str]:

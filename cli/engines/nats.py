@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import nkeys
 
-from cli.engines.parts import CONTEXTS, Part, executable, numbered
+from cli.engines.parts import Part, executable, numbered
 from cli.engines.ports import PortBook
 from cli.engines.readiness import http_ok
 from cli.engines.secret_files import SecretFiles, write_private
-
-ADMIN = "admin"
+from services.provision.broker import IDENTITIES, accounts
+from services.provision.made import new_seed
 
 _SYNC = {True: "always", False: "2m"}
 _STORE = "jetstream"
@@ -71,7 +70,7 @@ class Nats:
         """Return the file with the private key of an identity, made at the first call."""
         file = self.folder / "seeds" / f"{identity}.nk"
         if not file.exists():
-            write_private(file, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode())
+            write_private(file, new_seed())
         return file
 
     def part(self) -> Part:
@@ -105,25 +104,13 @@ class Nats:
                     await asyncio.sleep(_POLL_SECONDS)
 
     def _configuration(self) -> str:
-        users = [f"{{ nkey: {self._public_key(ADMIN)} }}"]
-        users += [
-            f"{{ nkey: {self._public_key(context)}, permissions: {_permissions(context)} }}" for context in CONTEXTS
-        ]
-        lines = "\n    ".join(users)
+        seeds = {identity: self.seed_file(identity).read_text() for identity in IDENTITIES}
         # sync_interval always: with the default an acknowledged message can be lost for two minutes at a power cut.
         return f"""server_name: {self.membership.name if self.membership else "spotilike"}
 listen: 127.0.0.1:{self.port}
 http: 127.0.0.1:{self.monitor_port}
 jetstream {{ store_dir: "{self.store}", sync_interval: {_SYNC[self.durable]}, max_file: 10GB }}
-accounts {{
-  SPOTILIKE {{ jetstream: enabled, users: [
-    {lines}
-  ] }}
-}}
-{_cluster(self.membership) if self.membership else ""}"""
-
-    def _public_key(self, identity: str) -> str:
-        return str(nkeys.from_seed(self.seed_file(identity).read_bytes()).public_key.decode())
+{accounts(seeds)}{_cluster(self.membership) if self.membership else ""}"""
 
 
 @dataclass(frozen=True)
@@ -173,32 +160,11 @@ class NatsServers:
 
 def _cluster(membership: Membership) -> str:
     """Return how a server finds the others, and what it asks of whoever says to be one of them."""
-    others = [f"nats-route://nats:{membership.password}@127.0.0.1:{port}" for port in membership.routes]
+    others = [f'"nats-route://nats:{membership.password}@127.0.0.1:{port}"' for port in membership.routes]
     return f"""cluster {{
   name: spotilike
   listen: 127.0.0.1:{membership.route}
   authorization {{ user: nats, password: "{membership.password}" }}
-  routes: [{_quoted(others)}]
+  routes: [{", ".join(others)}]
 }}
 """
-
-
-def _permissions(context: str) -> str:
-    """Return what a context may do: publish its own facts and nudges, look at its own stream, pull from its consumers.
-
-    Streams and consumers themselves are made by the admin identity.
-    """
-    publish = [
-        f"spotilike.{context}.>",
-        "nudge.>",
-        f"$JS.API.STREAM.INFO.{context.upper()}",
-        f"$JS.API.CONSUMER.MSG.NEXT.*.{context}",
-        f"$JS.API.CONSUMER.INFO.*.{context}",
-        f"$JS.ACK.*.{context}.>",
-    ]
-    subscribe = [f"_INBOX_{context}.>", f"nudge.{context}"]
-    return f"{{ publish: {{ allow: [{_quoted(publish)}] }}, subscribe: {{ allow: [{_quoted(subscribe)}] }} }}"
-
-
-def _quoted(subjects: list[str]) -> str:
-    return ", ".join(f'"{subject}"' for subject in subjects)

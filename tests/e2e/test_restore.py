@@ -6,8 +6,8 @@ from minio import Minio
 from cli.backup import checks, objects
 from cli.engines.data import DataFolder
 from cli.engines.running import running_postgres
-from cli.engines.seaweedfs import s3_credentials
 from cli.engines.secret_files import SecretFiles
+from services.provision.objects import credentials
 from tests.e2e.song import Listener
 from tests.nemesis.drill import WRITES, drill
 from tests.support import audio
@@ -43,7 +43,7 @@ def restored(run, outcome) -> Installation:
 def store(restored) -> Minio:
     """Return its object store, as its administrator."""
     ports = restored.part("seaweedfs")["ports"]
-    admin = s3_credentials(SecretFiles(DataFolder(restored.data).secrets), "admin")
+    admin = credentials(SecretFiles(DataFolder(restored.data).secrets), "admin")
     return objects.client(f"127.0.0.1:{ports['s3']}", admin)
 
 

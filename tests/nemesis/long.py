@@ -16,7 +16,7 @@ from tests.support.installation import IMPATIENT, start, stop
 WORKERS = "3"
 LEADER_UPLOADS = 100
 ROUNDS_SECONDS = 19 * 60
-"""No round begins later, so that the whole ends within 25 minutes."""
+"""No round begins later, so that this ends within 25 minutes."""
 
 
 @pytest.fixture

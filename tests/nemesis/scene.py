@@ -13,12 +13,13 @@ from minio import Minio
 
 from cli.engines import control
 from cli.engines.data import DataFolder
-from cli.engines.nats import ADMIN
 from cli.engines.parts import is_one_of
 from cli.engines.running import running_postgres
-from cli.engines.seaweedfs import REGION, s3_credentials
+from cli.engines.seaweedfs import REGION
 from cli.engines.secret_files import SecretFiles
 from services.common.settings import NatsSettings
+from services.provision.broker import ADMIN
+from services.provision.objects import credentials
 from tests.nemesis.steps import WIPED, WORKER, Step
 from tests.support.installation import Installation
 
@@ -50,7 +51,7 @@ class Scene:
         brokers = [f"nats://127.0.0.1:{known['nats']}" for name, known in ports.items() if is_one_of(name, "nats")]
         seed = self._data.path / "nats" / "seeds" / f"{ADMIN}.nk"
         self.nats_settings = NatsSettings(nats_url=",".join(brokers), nats_seed_file=seed)
-        keys = s3_credentials(SecretFiles(self._data.secrets), ADMIN)
+        keys = credentials(SecretFiles(self._data.secrets), ADMIN)
         endpoint = f"127.0.0.1:{ports['seaweedfs']['s3']}"
         self._store = Minio(endpoint, keys.access_key, keys.secret_key, secure=False, region=REGION)
 

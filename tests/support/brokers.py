@@ -5,10 +5,11 @@ import signal
 import subprocess
 from pathlib import Path
 
-from cli.engines.nats import ADMIN, Nats, NatsServers
+from cli.engines.nats import Nats, NatsServers
 from cli.engines.ports import PortBook
 from cli.engines.secret_files import SecretFiles
 from services.common.settings import NatsSettings
+from services.provision.broker import ADMIN
 
 START_SECONDS = 20
 
