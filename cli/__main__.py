@@ -127,6 +127,14 @@ def restore(folder: Path, data: Data = _DATA) -> None:
     implementation.restore(DataFolder(data), folder.resolve())
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def drill(context: typer.Context) -> None:
+    """Lose an installation of its own and restore it from a backup; the arguments are those of `up`."""
+    from cli import tests as implementation
+
+    implementation.drill(context.args)
+
+
 @app.command()
 def seed(data: Data = _DATA) -> None:
     """Fill a running installation with demo artists and music, and print their accounts."""

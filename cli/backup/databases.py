@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from cli.problem import Problem
 from services.provision.databases import SUPERUSER
 
 _TRIES = 200
-_NOW = "SELECT clock_timestamp() AT TIME ZONE 'UTC'"
+_NOW_AND_VERSION = ("SELECT clock_timestamp()", "SHOW server_version")
 _TABLES = """
     SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
       AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname
@@ -55,8 +55,8 @@ def one_moment(postgres: Postgres) -> Iterator[Moment]:
                 connections[context] = connection
             seen = {_value(connection, "SELECT pg_current_snapshot()::text") for connection in connections.values()}
             if len(seen) == 1:
-                taken_at, version = (_value(connections["user"], query) for query in (_NOW, "SHOW server_version"))
-                yield Moment(connections, taken_at, version)
+                taken_at, version = (_value(connections["user"], query) for query in _NOW_AND_VERSION)
+                yield Moment(connections, taken_at.astimezone(UTC), version)
                 return
     raise Problem("The databases changed too fast to be seen at one moment: try again when there is less to do.")
 

@@ -1,6 +1,7 @@
 """People who were erased, listed beside the backups: a backup from before still knows them, and a restore must not."""
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -54,10 +55,8 @@ class Erasures:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if known := folders(self._data):
-                try:
+                with contextlib.suppress(psycopg.Error):
                     await self._list(known)
-                except (psycopg.Error, OSError):
-                    self._last = 0
 
     async def _list(self, known: list[Path]) -> None:
         facts = "SELECT payload FROM outbox WHERE id > %s AND subject = %s ORDER BY id"
@@ -65,22 +64,23 @@ class Erasures:
             last = await (await connection.execute("SELECT coalesce(max(id), 0) FROM outbox")).fetchone()
             told = await connection.execute(facts, [self._last - _LOOKED_BACK, USER_DELETED])
             erased = [_user(payload) for (payload,) in await told.fetchall()]
-        for folder in known:
-            await asyncio.to_thread(_append, folder, erased)
-        self._last = last[0] if last else 0
+        written = [await asyncio.to_thread(_append, folder, erased) for folder in known]
+        self._last = last[0] if last and all(written) else 0
 
 
 def _user(payload: bytes) -> UUID:
     return UUID(Event.FromString(payload).resource.removeprefix("users/"))
 
 
-def _append(folder: Path, erased: list[UUID]) -> None:
-    """Add who is not listed yet, so that it survives whatever happens next."""
-    known = set(listed(folder))
-    missing = [user for user in erased if user not in known]
-    if not missing:
-        return
-    with os.fdopen(os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
-        file.writelines(f"{user}\n" for user in missing)
-        file.flush()
-        os.fsync(file.fileno())
+def _append(folder: Path, erased: list[UUID]) -> bool:
+    """Add who is not listed yet, so that it survives whatever happens next; answers whether the folder is there."""
+    try:
+        known = set(listed(folder))
+        if missing := [user for user in erased if user not in known]:
+            with os.fdopen(os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
+                file.writelines(f"{user}\n" for user in missing)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        return False
+    return folder.is_dir()

@@ -38,9 +38,9 @@ def restore(data: DataFolder, folder: Path) -> None:
             for file in (folder / name).iterdir():
                 write_private(data.path / target / file.name, file.read_text())
         asyncio.run(_restore(data, folder, manifest))
-    taken_at = datetime.fromisoformat(manifest.taken_at).replace(tzinfo=UTC)
+    taken_at = datetime.fromisoformat(manifest.taken_at)
     typer.echo(
-        f"Restored in {time.monotonic() - began:.1f} s to {manifest.taken_at} UTC, "
+        f"Restored in {time.monotonic() - began:.1f} s to {manifest.taken_at}, "
         f"{(datetime.now(UTC) - taken_at).total_seconds():.0f} s ago; what was written since is lost. "
         "Start it with ./spotilike up; everybody has to sign in again."
     )

@@ -10,7 +10,7 @@ from nats.js.api import StreamConfig
 from nats.js.errors import APIError
 
 from cli.engines.ports import PortBook
-from services.common import events
+from services.common import events, streams
 from tests.support import brokers
 from tests.support.links import Link
 from tests.support.places import open_place, until
@@ -110,6 +110,21 @@ async def test_a_fact_that_a_cluster_has_acknowledged_outlives_its_leaders(tmp_p
 
         await until(all_published)
         await until(lambda: len(set(place.heard)) == told + LEADERS_KILLED, BACK_AFTER_SILENCE)
+
+
+async def test_streams_may_be_kept_by_more_servers_and_by_fewer_again(tmp_path):
+    """As many as the setting says when they are declared; what is in them stays."""
+    async with running_cluster(tmp_path) as (_, nats):
+        for replicas in (1, 3, 1):
+            settings = brokers.settings(nats).model_copy(update={"nats_replicas": replicas})
+            await streams.declare(settings)
+            connection = await events.connect(settings, "admin")
+            jetstream = connection.jetstream()
+            await jetstream.publish("spotilike.user.told", b"")
+            infos = [await jetstream.stream_info(name) for name in streams.STREAMS]
+            await connection.close()
+            assert {info.config.num_replicas for info in infos} == {replicas}
+        assert infos[0].state.messages == 3
 
 
 async def leader_of(place):

@@ -107,9 +107,7 @@ def drill(run: Run, *options: str) -> Drill:
         found=sum(_is_there(listener, name) for name in late),
         is_erased=gone.status_code == httpx.codes.UNAUTHORIZED,
         refused=refused,
-        recovery_point_seconds=(
-            acknowledged - datetime.fromisoformat(manifest.taken_at).replace(tzinfo=UTC)
-        ).total_seconds(),
+        recovery_point_seconds=(acknowledged - datetime.fromisoformat(manifest.taken_at)).total_seconds(),
         recovery_time_seconds=recovered - disaster,
         printed=saved.stdout + restored.stdout,
     )

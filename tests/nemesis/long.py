@@ -30,7 +30,7 @@ def installation():
         run.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def replicated():
     """Return an installation with two replicas of each service and three NATS servers."""
     run = Run.begin()
