@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cli.engines.certificates import SERVICES, CertificateAuthority
+from cli.engines.certificates import CertificateAuthority
 from cli.engines.data import DataFolder
 from cli.engines.nats import Nats
 from cli.engines.parts import Mesh
@@ -10,6 +10,7 @@ from cli.engines.ports import PortBook
 from cli.engines.postgres import Postgres
 from cli.engines.seaweedfs import SeaweedFS
 from cli.engines.secret_files import SecretFiles
+from services.provision.certificates import SERVICES
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from cli.engines.data import ROOT, DataFolder
 from cli.engines.engines import Engines
 from cli.engines.envoy import Edge
 from cli.engines.logs import PartLog
-from cli.engines.nats import ADMIN
 from cli.engines.parts import CONTEXTS, Mesh, Part, Step
 from cli.engines.readiness import grpc_serving
 from cli.problem import Problem
+from services.provision.broker import ADMIN
+from services.provision.holders import of_context
 
 _LISTENERS = ("public", "internal", "health")
 _AT_ONCE = {"SPOTILIKE_DRAIN_DELAY_SECONDS": "0"}
@@ -75,14 +76,8 @@ class Product:
 
     def _environment(self, context: str) -> dict[str, str]:
         """Return what a service or worker of a context is told; secrets stand in files of its own folder."""
-        secrets = {"SPOTILIKE_DATABASE_URL": self._engines.postgres.url(f"{context}_app", f"{context}_db")}
-        if context in ("catalog", "processing"):
-            keys = self._engines.seaweedfs.credentials(context)
-            secrets |= {"SPOTILIKE_S3_ACCESS_KEY": keys.access_key, "SPOTILIKE_S3_SECRET_KEY": keys.secret_key}
-        if context in ("user", "streaming"):
-            secrets["SPOTILIKE_KEY_ENCRYPTION_SECRET"] = self._engines.secrets.fernet_key(f"{context}_key_encryption")
-        if context == "user":
-            secrets["SPOTILIKE_REFRESH_SECRET"] = self._engines.secrets.password("refresh_tokens")
+        database_url = self._engines.postgres.url(f"{context}_app", f"{context}_db")
+        secrets = of_context(context, database_url, self._engines.secrets)
         peers = {
             f"SPOTILIKE_{peer.upper()}_INTERNAL": f"127.0.0.1:{self._listen[peer]['internal']}" for peer in CONTEXTS
         }

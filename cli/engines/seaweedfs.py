@@ -1,52 +1,23 @@
 """SeaweedFS as S3: one private process on loopback (`weed mini`), one identity per process that needs objects."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from minio import Minio
-from minio.commonconfig import ENABLED, Filter
-from minio.lifecycleconfig import AbortIncompleteMultipartUpload, LifecycleConfig, Rule
 
 from cli.engines.data import DataFolder
 from cli.engines.parts import Part, Step, executable
 from cli.engines.ports import PortBook
 from cli.engines.readiness import http_ok
 from cli.engines.secret_files import SecretFiles, write_private
+from services.provision import objects
+from services.provision.objects import Credentials
 
 REGION = "us-east-1"
-BUCKETS = ("uploads", "audio", "previews", "images")
-IDENTITIES = {
-    "admin": ["Admin", "Read", "Write", "List", "Tagging"],
-    "catalog": ["Read:uploads", "Write:uploads", "List:uploads"],
-    "processing": [
-        "Read:uploads",
-        *("Read:audio", "Write:audio", "List:audio"),
-        *("Write:previews", "List:previews"),
-        *("Write:images", "List:images"),
-    ],
-    "edge": ["Read:audio", "Read:previews", "Read:images"],
-}
-
 _GRPC_DISTANCE = 10000
 """SeaweedFS derives the gRPC port of its admin server from the HTTP port and breaks when told another."""
-
-_ABANDONED_UPLOAD_DAYS = 2
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """One S3 identity."""
-
-    access_key: str
-    secret_key: str
-
-
-def s3_credentials(secrets: SecretFiles, identity: str) -> Credentials:
-    """Return the keys of an identity."""
-    return Credentials(f"spotilike-{identity}", secrets.password(f"s3_{identity}"))
 
 
 @dataclass(frozen=True)
@@ -73,12 +44,12 @@ class SeaweedFS:
 
     def credentials(self, identity: str) -> Credentials:
         """Return the keys of an identity."""
-        return s3_credentials(self.secrets, identity)
+        return objects.credentials(self.secrets, identity)
 
     def part(self) -> Part:
         """Describe the server process."""
         identities = self.folder / "identities.json"
-        write_private(identities, self._identities())
+        write_private(identities, objects.identities(self.secrets))
         storage = self.folder / "storage"
         storage.mkdir(mode=0o700, exist_ok=True)
         ports = self.ports
@@ -136,19 +107,4 @@ class SeaweedFS:
         client = Minio(
             self.endpoint, access_key=admin.access_key, secret_key=admin.secret_key, secure=False, region=REGION
         )
-        existing = {bucket.name for bucket in client.list_buckets()}
-        for bucket in BUCKETS:
-            if bucket not in existing:
-                client.make_bucket(bucket)
-        if "uploads" not in existing:
-            forget = AbortIncompleteMultipartUpload(days_after_initiation=_ABANDONED_UPLOAD_DAYS)
-            rule = Rule(ENABLED, rule_filter=Filter(prefix=""), abort_incomplete_multipart_upload=forget)
-            client.set_bucket_lifecycle("uploads", LifecycleConfig([rule]))
-
-    def _identities(self) -> str:
-        identities = []
-        for name, actions in IDENTITIES.items():
-            keys = self.credentials(name)
-            credentials = [{"accessKey": keys.access_key, "secretKey": keys.secret_key}]
-            identities.append({"name": name, "credentials": credentials, "actions": actions})
-        return json.dumps({"identities": identities}, indent=2)
+        objects.make_buckets(client)

@@ -15,9 +15,9 @@ import pytest
 from cli.engines.data import DataFolder
 from cli.engines.engines import Engines
 from cli.engines.parts import Part
-from cli.engines.postgres import SUPERUSER
 from cli.engines.supervisor import Supervisor
 from cli.problem import Problem
+from services.provision.databases import SUPERUSER
 from tests.support.engines import start_daemon
 
 PATIENCE_SECONDS = 30

@@ -14,10 +14,11 @@ from minio import Minio
 
 from cli.engines import control
 from cli.engines.data import DataFolder
-from cli.engines.nats import ADMIN
 from cli.engines.running import running_postgres
-from cli.engines.seaweedfs import REGION, s3_credentials
+from cli.engines.seaweedfs import REGION
 from cli.engines.secret_files import SecretFiles
+from services.provision.broker import ADMIN
+from services.provision.objects import credentials
 from tests.nemesis.steps import WIPED, WORKER, Step
 from tests.support.databases import run_module
 from tests.support.installation import Installation
@@ -48,7 +49,7 @@ class Scene:
         self._connections: dict[str, psycopg.Connection[Any]] = {}
         ports = {part["name"]: part["ports"] for part in self.parts()}
         self.nats_url = f"nats://127.0.0.1:{ports['nats']['nats']}"
-        keys = s3_credentials(SecretFiles(self._data.secrets), ADMIN)
+        keys = credentials(SecretFiles(self._data.secrets), ADMIN)
         endpoint = f"127.0.0.1:{ports['seaweedfs']['s3']}"
         self._store = Minio(endpoint, keys.access_key, keys.secret_key, secure=False, region=REGION)
 

@@ -6,9 +6,10 @@ import signal
 import subprocess
 from pathlib import Path
 
-from cli.engines.nats import ADMIN, Nats
+from cli.engines.nats import Nats
 from cli.engines.ports import PortBook
 from services.common.settings import NatsSettings
+from services.provision.broker import ADMIN
 
 START_SECONDS = 20
 

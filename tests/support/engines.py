@@ -23,10 +23,11 @@ import psutil
 from cli.engines import engines
 from cli.engines.data import ROOT, DataFolder
 from cli.engines.nats import Nats
-from cli.engines.postgres import SUPERUSER, Postgres
-from cli.engines.seaweedfs import Credentials, s3_credentials
+from cli.engines.postgres import Postgres
 from cli.engines.secret_files import SecretFiles
 from cli.engines.supervisor import Supervisor
+from services.provision.databases import SUPERUSER
+from services.provision.objects import Credentials, credentials
 
 _SHARED = ("postgres", "databases", "seaweedfs", "buckets")
 _PER_WORKER = ("nats",)
@@ -78,7 +79,7 @@ class Engines:
 
     def s3_credentials(self, identity: str) -> Credentials:
         """Return the keys of `admin`, `catalog`, `processing` or `edge`."""
-        return s3_credentials(self._secrets, identity)
+        return credentials(self._secrets, identity)
 
     def tls_dir(self, service: str) -> Path:
         """Return the folder with tls.crt, tls.key and ca.crt of a service, `edge` or `cli`."""
