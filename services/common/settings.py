@@ -31,6 +31,8 @@ class NatsSettings(BaseSettings):
     nats_url: str
     nats_seed_file: Path
     """File with the nkey seed of this identity."""
+    nats_ca_file: Path | None = None
+    """The authority that servers are certified by, where they speak TLS; None is plain, for one machine."""
 
 
 class StorageSettings(BaseSettings):
