@@ -1,6 +1,8 @@
 # What a developer runs beside ./spotilike; every target works in the environment that ./spotilike made.
 PYTHON ?= .venv/bin/python
 BIN = $(dir $(PYTHON))
+COMPILE = $(BIN)uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --quiet
 
 .PHONY: gen contracts lint types format lock
 
@@ -21,7 +23,7 @@ format:
 	$(BIN)ruff format .
 	$(BIN)ruff check --fix .
 
-lock: ## pyproject.toml -> requirements.lock, by hash and without the address of any registry
+lock: ## pyproject.toml -> requirements.lock, by hash and without the address of any registry; the image has a part of it
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --quiet --output-file requirements.lock
+	$(COMPILE) --group machine --group dev --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock --output-file requirements.image.lock
