@@ -17,7 +17,7 @@ from tests.support import brokers
 @pytest.fixture
 async def certified():
     """Return the settings of a client of a running broker that lets nobody in without TLS."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # noqa: S108 (a short path of its own)
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         authority = CertificateAuthority(folder / "tls")
         files = authority.service("nats")

@@ -1,4 +1,4 @@
-"""The two overlays, rendered once a session."""
+"""The overlays, rendered once a session."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from tests.k8s.manifests import Manifests, render
 
 @pytest.fixture(scope="session")
 def overlays() -> dict[str, Manifests]:
-    """Return what kustomize makes of both overlays."""
-    return {name: Manifests(name, render(name)) for name in ("dev", "prod")}
+    """Return what kustomize makes of all overlays."""
+    return {name: Manifests(name, render(name)) for name in ("dev", "prod", "restore")}
 
 
-@pytest.fixture(params=["dev", "prod"])
+@pytest.fixture(params=["dev", "prod", "restore"])
 def manifests(request, overlays) -> Manifests:
     """Return one overlay after the other."""
     chosen: Manifests = overlays[request.param]

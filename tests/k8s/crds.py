@@ -1,8 +1,8 @@
 """Strict schemas of the operators' resources: exactly the fields that the manifests use, and no other.
 
-Kubernetes' own kinds have their schemas in `kubernetes-validate`. The operators' CustomResourceDefinitions are in no package
-for this Python, so what they say of these fields is written here, each from the file that is named. A field that is added to
-a manifest is added here after looking it up.
+Kubernetes' own kinds have their schemas in `kubernetes-validate`. The operators' CustomResourceDefinitions are in no
+package for this Python, so what they say of these fields is written here, each from the file that is named. A field
+that is added to a manifest is added here after looking it up.
 """
 
 import copy
@@ -482,7 +482,7 @@ class TriggerAuthentication(Strict):
     secret_target_ref: list[SecretTarget]
 
 
-# Gateway API 1.6: config/crd/standard/gateway.networking.k8s.io_gateways.yaml, gateway.networking.k8s.io_httproutes.yaml
+# Gateway API 1.6: config/crd/standard/gateway.networking.k8s.io_gateways.yaml, …_httproutes.yaml
 
 
 class CertificateRef(Strict):
@@ -592,7 +592,7 @@ class HttpRoute(Strict):
     rules: list[RouteRule]
 
 
-# prometheus-operator 0.93: example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml, …_prometheusrules.yaml
+# prometheus-operator 0.93: example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml, …_prometheusrules
 
 
 class Endpoint(Strict):

@@ -10,7 +10,7 @@ class Excuse:
 
     rule: str
     overlay: str
-    """`dev`, `prod` or `*`."""
+    """A pattern of names."""
     objects: str
     """Ids, with `*` for any characters."""
     reason: str

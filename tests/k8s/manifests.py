@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -24,7 +24,16 @@ def render(overlay: str) -> list[Object]:
     command = [program, "kustomize", str(ROOT / "k8s" / "overlays" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 (our own argv)
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return list(yaml.load_all(done.stdout, _Plain))
+
+
+class _Plain(yaml.SafeLoader):
+    """Reads times as the text that they are, as Kubernetes does."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True)

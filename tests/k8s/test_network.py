@@ -61,6 +61,7 @@ WAYS = {
     | {Way("monitoring", "edge", 9902)}
     | {Way("monitoring", f"{context}-db", 9187) for context in CONTEXTS},
 }
+WAYS["restore"] = WAYS["prod"]
 NAMES = {("kube-system", "UDP", 53), ("kube-system", "TCP", 53)}
 
 
@@ -159,7 +160,7 @@ def name_of(end: Pods | str) -> str:
 
 
 def _met(manifests: Manifests, peers: list[Object] | None, *, by_name: bool) -> Iterator[Pods | str]:
-    """Return who peers are: pods of ours, another namespace by its name, or what is outside. No peers mean everybody."""
+    """Return who peers are: pods of ours, another namespace by name, or what is outside. No peers mean everybody."""
     if peers is None:
         yield from [OUTSIDE] if by_name else [OUTSIDE, *manifests.everybody]
     for peer in peers or []:

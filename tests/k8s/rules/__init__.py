@@ -1,4 +1,4 @@
-"""Rules over rendered manifests. Each is a small function that answers what it finds fault with, and a promise in words."""
+"""Rules over rendered manifests. Each is a small function that answers what breaks it, and a promise in words."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

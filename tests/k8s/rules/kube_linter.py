@@ -241,7 +241,8 @@ def privilege_escalation_container(manifests: Manifests) -> Iterable[str]:
     def is_bad(one: Object) -> bool:
         rights = context(one)
         added = rights.get("capabilities", {}).get("add", [])
-        return rights.get("allowPrivilegeEscalation") is not False or "SYS_ADMIN" in added or rights.get("privileged")
+        gains = rights.get("allowPrivilegeEscalation") is not False or bool(rights.get("privileged"))
+        return gains or "SYS_ADMIN" in added
 
     return each_container(manifests, is_bad)
 

@@ -93,7 +93,7 @@ def probe_hosts(manifests: Manifests) -> Iterable[str]:
     def is_bad(one: Object) -> bool:
         hooks = [one.get(f"{name}Probe", {}) for name in ("startup", "readiness", "liveness")]
         hooks += list(one.get("lifecycle", {}).values())
-        return any(hook.get(way, {}).get("host") for hook in hooks for way in ("httpGet", "tcpSocket"))
+        return any("host" in hook.get(way, {}) for hook in hooks for way in ("httpGet", "tcpSocket"))
 
     return each_container(manifests, is_bad)
 
@@ -114,7 +114,7 @@ def se_linux(manifests: Manifests) -> Iterable[str]:
 
     def is_bad(item: Object) -> bool:
         options = context(item).get("seLinuxOptions", {})
-        return options.get("type") not in SELINUX_TYPES or bool(options.get("user") or options.get("role"))
+        return options.get("type") not in SELINUX_TYPES or "user" in options or "role" in options
 
     return each_pod(manifests, lambda pods: any(is_bad(item) for item in (pods.spec, *pods.all_containers)))
 
@@ -168,7 +168,7 @@ def user_id(manifests: Manifests) -> Iterable[str]:
 
     def is_bad(pods: Pods) -> bool:
         whole = context(pods.spec).get("runAsUser", 0)
-        return any(context(one).get("runAsUser", whole) < 10_000 for one in pods.all_containers)
+        return any(int(context(one).get("runAsUser", whole)) < 10_000 for one in pods.all_containers)
 
     return each_pod(manifests, is_bad)
 

@@ -32,29 +32,34 @@ def _by_the_job() -> Mapping[str, set[str]]:
         return {made.name: {file.name for file in made.iterdir()} for made in folder.iterdir()}
 
 
-def _secrets_read(manifests: Manifests) -> Iterator[tuple[str, str, set[str]]]:
-    """Return who reads which keys of which secret; no keys where all are mounted."""
+Read = tuple[str, str, set[str]]
+"""Who reads which keys of which secret; no keys where all are mounted."""
+
+
+def _secrets_read(manifests: Manifests) -> Iterator[Read]:
     for pods in manifests.pods:
         for volume in pods.spec.get("volumes", []):
             if secret := volume.get("secret"):
                 yield pods.id, secret["secretName"], {item["key"] for item in secret.get("items", [])}
     for cluster in manifests.of("Cluster"):
-        spec = cluster["spec"]
-        for name in spec["certificates"].values():
-            yield id_of(cluster), name, {"tls.crt", "tls.key", "ca.crt"}
-        logins = [spec["bootstrap"].get("initdb", spec["bootstrap"].get("recovery"))["secret"]["name"]]
-        logins += [role["passwordSecret"]["name"] for role in spec["managed"]["roles"]]
-        yield from ((id_of(cluster), login, {"username", "password"}) for login in logins)
-    for store in manifests.of("ObjectStore"):
-        for key in store["spec"]["configuration"]["s3Credentials"].values():
-            yield id_of(store), key["name"], {key["key"]}
-    for access in manifests.of("TriggerAuthentication"):
-        for key in access["spec"]["secretTargetRef"]:
-            yield id_of(access), key["name"], {key["key"]}
+        yield from _read_by_cluster(cluster)
     for gateway in manifests.of("Gateway"):
         for listener in gateway["spec"]["listeners"]:
             for reference in listener.get("tls", {}).get("certificateRefs", []):
                 yield id_of(gateway), reference["name"], {"tls.crt", "tls.key"}
+    keys = [(one, one["spec"]["secretTargetRef"]) for one in manifests.of("TriggerAuthentication")]
+    stores = [(one, one["spec"]["configuration"]["s3Credentials"].values()) for one in manifests.of("ObjectStore")]
+    for reader, references in keys + stores:
+        yield from ((id_of(reader), key["name"], {key["key"]}) for key in references)
+
+
+def _read_by_cluster(cluster: Object) -> Iterator[Read]:
+    spec = cluster["spec"]
+    for name in spec["certificates"].values():
+        yield id_of(cluster), name, {"tls.crt", "tls.key", "ca.crt"}
+    logins = [bootstrap["secret"]["name"] for bootstrap in spec["bootstrap"].values() if bootstrap]
+    logins += [role["passwordSecret"]["name"] for role in spec["managed"]["roles"]]
+    yield from ((id_of(cluster), login, {"username", "password"}) for login in logins)
 
 
 @rule("secrets-are-made", SOURCE, lambda o: pod(o)["volumes"][1]["secret"].update(secretName="nobodys"))

@@ -1,4 +1,4 @@
-"""How things run: settings that exist, time to end, replicas, room in the quota, ways to the engines that match the code."""
+"""How things run: settings that exist, time to end, replicas, room in the quota, addresses that lead somewhere."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,8 +22,8 @@ from tests.k8s.rules.references import secrets_made
 SOURCE = "running"
 PREFIX = "SPOTILIKE_"
 SECRETS_DIR = "SPOTILIKE_SECRETS_DIR"
-OF_ALL = {SECRETS_DIR, "SPOTILIKE_METRICS_LISTEN"}
-"""What services.common reads for every program, whatever its own settings are."""
+OF_ALL = {SECRETS_DIR, "SPOTILIKE_METRICS_LISTEN", "SPOTILIKE_EDGE_METRICS_LISTEN"}
+"""What is read for every program, whatever its own settings are."""
 STREAMING_CONTEXTS = ("processing",)
 """Contexts with RPCs that stream."""
 SERVICE_SETTINGS: dict[str, type[ServiceSettings]] = {
@@ -227,7 +227,7 @@ def nobody_less(manifests: Manifests) -> Iterable[str]:
 @rule("zones", SOURCE, lambda o: pod(o).pop("topologySpreadConstraints"), "prod")
 def zones(manifests: Manifests) -> Iterable[str]:
     """Replicas are spread over zones; where there are several machines, they must be."""
-    wanted = "DoNotSchedule" if manifests.overlay == "prod" else "ScheduleAnyway"
+    wanted = "DoNotSchedule" if manifests.overlay != "dev" else "ScheduleAnyway"
     for pods in manifests.lasting:
         spread = pods.spec.get("topologySpreadConstraints", [])
         if [(one["topologyKey"], one["whenUnsatisfiable"]) for one in spread] != [
@@ -238,7 +238,7 @@ def zones(manifests: Manifests) -> Iterable[str]:
 
 @rule("schema-first", SOURCE, lambda o: pod(o)["initContainers"].clear())
 def schema_first(manifests: Manifests) -> Iterable[str]:
-    """A release waits for the schema of its context, which a job of the same release makes as the owner of the tables."""
+    """A release waits for the schema of its context, which a job of the same release makes."""
     waits = {"worker": "processing"} | {context: context for context in CONTEXTS}
     migrated = {one["args"][1] for pods in manifests.pods for one in pods.containers if _migrates(one)}
     for pods in manifests.lasting:
@@ -292,7 +292,7 @@ def quota(manifests: Manifests) -> Iterable[str]:
     """The quota has room for everything at its most, with one pod more of each while a release comes."""
     for limit in manifests.of("ResourceQuota"):
         hard = limit["spec"]["hard"]
-        needed = {key: 0.0 for key in hard}
+        needed = dict.fromkeys(hard, 0.0)
         for pods in manifests.pods:
             count = manifests.most(pods) + (1 if pods.kind == "Deployment" else 0)
             _add(needed, count, [one["resources"] for one in pods.containers])
@@ -336,7 +336,7 @@ def durable(manifests: Manifests) -> Iterable[str]:
         synchronous = cluster["spec"]["postgresql"]["synchronous"]
         if cluster["spec"]["instances"] < 3 or synchronous["dataDurability"] != "required":
             yield id_of(cluster)
-    if manifests.overlay == "prod":
+    if manifests.overlay != "dev":
         job = next(pods for pods in manifests.pods if pods.name == "provision-streams")
         broker = next(pods for pods in manifests.pods if pods.name == "nats")
         copies = manifests.environment(job.containers[0]).get("SPOTILIKE_NATS_REPLICAS")
