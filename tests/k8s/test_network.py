@@ -162,7 +162,8 @@ def name_of(end: Pods | str) -> str:
 def _met(manifests: Manifests, peers: list[Object] | None, *, by_name: bool) -> Iterator[Pods | str]:
     """Return who peers are: pods of ours, another namespace by name, or what is outside. No peers mean everybody."""
     if peers is None:
-        yield from [OUTSIDE] if by_name else [OUTSIDE, *manifests.everybody]
+        yield OUTSIDE
+        yield from [] if by_name else manifests.everybody
     for peer in peers or []:
         if "ipBlock" in peer:
             yield OUTSIDE

@@ -103,7 +103,7 @@ def app_armor(manifests: Manifests) -> Iterable[str]:
     """AppArmor is not switched off."""
 
     def is_open(item: Object) -> bool:
-        return context(item).get("appArmorProfile", {}).get("type") == "Unconfined"
+        return bool(context(item).get("appArmorProfile", {}).get("type") == "Unconfined")
 
     return each_pod(manifests, lambda pods: any(is_open(item) for item in (pods.spec, *pods.all_containers)))
 
@@ -114,7 +114,7 @@ def se_linux(manifests: Manifests) -> Iterable[str]:
 
     def is_bad(item: Object) -> bool:
         options = context(item).get("seLinuxOptions", {})
-        return options.get("type") not in SELINUX_TYPES or "user" in options or "role" in options
+        return bool({"user", "role"} & set(options)) or options.get("type") not in SELINUX_TYPES
 
     return each_pod(manifests, lambda pods: any(is_bad(item) for item in (pods.spec, *pods.all_containers)))
 
@@ -167,8 +167,8 @@ def user_id(manifests: Manifests) -> Iterable[str]:
     """Every container runs under a high number that no account of the node has."""
 
     def is_bad(pods: Pods) -> bool:
-        whole = context(pods.spec).get("runAsUser", 0)
-        return any(int(context(one).get("runAsUser", whole)) < 10_000 for one in pods.all_containers)
+        rights = [{"runAsUser": 0, **context(pods.spec), **context(one)} for one in pods.all_containers]
+        return any(one["runAsUser"] < 10_000 for one in rights)
 
     return each_pod(manifests, is_bad)
 

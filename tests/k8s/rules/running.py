@@ -64,16 +64,14 @@ def _settings(manifests: Manifests) -> Iterator[tuple[Pods, Object, type[BaseSet
             yield pods, one, settings
 
 
-def _values(manifests: Manifests, pods: Pods) -> ServiceSettings:
-    """Return the settings of a service as its pod has them."""
-    environment = manifests.environment(pods.containers[0])
-    known = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items()}
-    return SERVICE_SETTINGS[pods.name].model_construct(**_typed(SERVICE_SETTINGS[pods.name], known))
+def _setting(manifests: Manifests, pods: Pods, name: str) -> str:
+    """Return a setting of a service as its pod has it, or its default."""
+    default = SERVICE_SETTINGS[pods.name].model_fields[name].default
+    return manifests.environment(pods.containers[0]).get(PREFIX + name.upper(), str(default))
 
 
-def _typed(settings: type[BaseSettings], known: dict[str, str]) -> dict[str, object]:
-    numbers = {name: field.annotation for name, field in settings.model_fields.items()}
-    return {name: float(text) if numbers.get(name) in (int, float) else text for name, text in known.items()}
+def _seconds(manifests: Manifests, pods: Pods, what: str) -> float:
+    return float(_setting(manifests, pods, f"{what}_seconds"))
 
 
 @rule("settings-exist", SOURCE, lambda o: pick(o, "ConfigMap", "catalog")["data"].update(SPOTILIKE_UPLOADS_BUKET="x"))
@@ -151,10 +149,12 @@ def grace(manifests: Manifests) -> Iterable[str]:
     """A service has time to end its longest call and its longest stream before it is killed."""
     for pods in manifests.lasting:
         if pods.name in SERVICE_SETTINGS:
-            settings = _values(manifests, pods)
-            longest = max(settings.call_seconds, settings.stream_seconds if pods.name in STREAMING_CONTEXTS else 0)
-            stopping = _pre_stop(pods) + settings.drain_delay_seconds + settings.drain_seconds + SPARE_SECONDS
-            if settings.drain_seconds < longest or pods.spec["terminationGracePeriodSeconds"] < stopping:
+            call, stream, delay, drain = (
+                _seconds(manifests, pods, what) for what in ("call", "stream", "drain_delay", "drain")
+            )
+            longest = max(call, stream if pods.name in STREAMING_CONTEXTS else 0)
+            stopping = _pre_stop(pods) + delay + drain + SPARE_SECONDS
+            if drain < longest or pods.spec["terminationGracePeriodSeconds"] < stopping:
                 yield pods.id
 
 
@@ -367,9 +367,8 @@ def listeners(manifests: Manifests) -> Iterable[str]:
     """Services listen at the ports that their pods declare."""
     for pods in manifests.lasting:
         if pods.name in SERVICE_SETTINGS:
-            settings = _values(manifests, pods)
             for name in ("public", "internal", "health"):
-                listens = int(getattr(settings, f"{name}_listen").rpartition(":")[2])
+                listens = int(_setting(manifests, pods, f"{name}_listen").rpartition(":")[2])
                 if pods.port(name) != listens:
                     yield pods.id
 
