@@ -38,6 +38,7 @@ def edge(settings: Settings) -> EdgeSettings:
         store_access_key=settings.s3_access_key,
         store_secret_key=settings.s3_secret_key.get_secret_value(),
         store_region=settings.s3_region,
+        store_ca=settings.edge_store_ca if settings.s3_tls else None,
     )
 
 

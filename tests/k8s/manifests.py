@@ -27,7 +27,7 @@ def render(overlay: str) -> list[Object]:
     return list(yaml.load_all(done.stdout, _Plain))
 
 
-class _Plain(yaml.SafeLoader):
+class _Plain(yaml.CSafeLoader):
     """Reads times as the text that they are, as Kubernetes does."""
 
 
