@@ -122,6 +122,16 @@ def mail(
     implementation.mail(DataFolder(data), address, as_json=as_json)
 
 
+@app.command()
+def trace(
+    name: Annotated[str, typer.Argument(help="The id of an upload, a job, an artwork or a trace.")], data: Data = _DATA
+) -> None:
+    """Show what one upload set in motion. Traces are recorded where OTEL_TRACES_EXPORTER=file is set for `up`."""
+    from cli import trace as implementation
+
+    implementation.trace(DataFolder(data), name)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
     """Run the tests; the arguments are pytest's. --nemesis kills everything at every step of 200 uploads instead."""

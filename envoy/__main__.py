@@ -10,10 +10,11 @@ from pathlib import Path
 
 from envoy.render import EdgeSettings, render
 from envoy.settings import Settings
-from services.common.settings import load
+from envoy.tracing import sent
+from services.common.settings import TracingSettings, load
 
 
-def edge(settings: Settings) -> EdgeSettings:
+def edge(settings: Settings, traces: TracingSettings) -> EdgeSettings:
     """Say to the template what the environment says."""
     listen_host, listen_port = _address(settings.edge_listen)
     return EdgeSettings(
@@ -39,6 +40,8 @@ def edge(settings: Settings) -> EdgeSettings:
         store_secret_key=settings.s3_secret_key.get_secret_value(),
         store_region=settings.s3_region,
         store_ca=settings.edge_store_ca if settings.s3_tls else None,
+        metrics=_address(settings.edge_metrics_listen) if settings.edge_metrics_listen else None,
+        traces=sent(traces),
     )
 
 
@@ -49,7 +52,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def main(file: Path) -> None:
     """Write the file, whole or not at all."""
-    configuration = json.dumps(render(edge(load(Settings))))
+    configuration = json.dumps(render(edge(load(Settings), load(TracingSettings))))
     unfinished = file.with_name(f".{file.name}")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(configuration)

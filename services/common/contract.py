@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -20,6 +21,14 @@ class Method:
     """Who may call it."""
     read_only: bool
     """Whether calling it again, or giving up on it, does no harm."""
+    kind: str = "unary"
+    """`unary`, or `server_stream` where it answers more than once."""
+
+    @cached_property
+    def labels(self) -> tuple[str, str, str]:
+        """Kind, service and name, as metrics tell RPCs apart."""
+        service, _, name = self.path[1:].partition("/")
+        return self.kind, service, name
 
 
 def base_of(servicer: object) -> type[Any]:
@@ -44,5 +53,6 @@ def methods(servicer: object) -> dict[str, Method]:
             raise TypeError(f"{path} streams its requests: nothing here could check them one by one")
         options = method.GetOptions()
         read_only = options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
-        found[path] = Method(path, options.Extensions[permission], read_only)
+        kind = "server_stream" if method.server_streaming else "unary"
+        found[path] = Method(path, options.Extensions[permission], read_only, kind)
     return found

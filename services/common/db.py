@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from services.common import metrics, sql_spans, tracing
 from services.common.settings import DatabaseSettings
 
 STATEMENT_TIMEOUT_MS = 5_000
@@ -23,6 +24,12 @@ def driver_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
+CONNECTIONS = metrics.Gauge(
+    "spotilike_database_connections", "Connections of this process, by their state.", ("state",)
+)
+CONNECTIONS_LIMIT = metrics.Gauge("spotilike_database_connections_limit", "Connections that this process may have.")
+
+
 UnitOfWork = TypeVar("UnitOfWork")
 
 
@@ -32,17 +39,22 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         """Prepare the pool; the first connection is made when it is needed."""
         options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+        url = driver_url(settings.database_url.get_secret_value())
         self._writes = create_async_engine(
-            driver_url(settings.database_url.get_secret_value()),
+            url,
             pool_size=settings.database_pool,
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=True,
             connect_args={"options": options, "connect_timeout": 3, "prepare_threshold": 2},
         )
+        if tracing.is_on():
+            sql_spans.watch(self._writes.sync_engine, url.database or "")
         self._reads = self._writes.execution_options(isolation_level="AUTOCOMMIT")
         self.told = asyncio.Event()
         """Set when a transaction of this process was committed that marked its connection as TELLING."""
+
+        metrics.at_scrape(self._measure, CONNECTIONS, CONNECTIONS_LIMIT)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -67,6 +79,12 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self._writes.dispose()
+
+    async def _measure(self) -> None:
+        pool: Any = self._writes.pool
+        CONNECTIONS.set(pool.checkedout(), "used")
+        CONNECTIONS.set(pool.checkedin(), "idle")
+        CONNECTIONS_LIMIT.set(pool.size())
 
 
 class UnitsOfWork(Generic[UnitOfWork]):

@@ -18,10 +18,11 @@ from google.protobuf.message import DecodeError, Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NothingThere
-from sqlalchemy import Table
+from opentelemetry.trace import SpanKind
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from services.common import status
+from services.common import metrics, status, tracing
 from services.common.db import Database
 from services.common.settings import NatsSettings
 from spotilike.events.v1.event_pb2 import Event
@@ -34,6 +35,15 @@ TRIES = 5
 
 Effect = Callable[[Event, Any], Awaitable[None]]
 """Applies a fact; the payload is of the type that the effect is registered for."""
+
+STREAM = ("stream",)
+UNHEARD = metrics.Gauge("spotilike_consumer_waiting_events", "Facts of a stream that this context has to hear.", STREAM)
+UNANSWERED = metrics.Gauge("spotilike_consumer_unanswered_events", "Facts being applied, or to be tried again.", STREAM)
+HEARD = metrics.Counter("spotilike_events_heard_total", "Facts that arrived, and their fate.", ("stream", "outcome"))
+DELAY = metrics.Histogram(
+    "spotilike_event_delay_seconds", "From a fact's transaction until it was applied.", STREAM, metrics.WORK_SECONDS
+)
+PUT_ASIDE = metrics.Gauge("spotilike_dead_events", "Facts put aside for a person to look at, in this context.")
 
 log = structlog.get_logger("events")
 
@@ -99,6 +109,13 @@ class Listener:
 
     async def run(self, connection: Client, concurrency: int = 4) -> None:
         """Listen until cancelled."""
+
+        async def look() -> None:
+            consumer = await connection.jetstream(timeout=3).consumer_info(self._stream, self._context)
+            UNHEARD.set(consumer.num_pending or 0, self._stream)
+            UNANSWERED.set(consumer.num_ack_pending or 0, self._stream)
+
+        metrics.at_scrape(look, UNHEARD, UNANSWERED)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(concurrency):
                 tasks.create_task(self._listen(connection))
@@ -117,7 +134,9 @@ class Listener:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for message in messages:
-                await self._take(message)
+                origin = (message.headers or {}).get(tracing.HEADER)
+                with tracing.continued(f"hear {message.subject}", origin, SpanKind.CONSUMER, **tracing.MESSAGING):
+                    await self._take(message)
 
     async def _take(self, message: Msg) -> None:
         try:
@@ -130,10 +149,13 @@ class Listener:
         except Exception as error:  # noqa: BLE001 (whatever failed, the event comes again or is put aside)
             await self._failed(message, error)
         else:
+            self._count(message, "applied")
             await _quietly(message.ack_sync(timeout=3))
 
     async def _failed(self, message: Msg, error: Exception) -> None:
         tries = message.metadata.num_delivered
+        tracing.failed(type(error).__name__)
+        self._count(message, "failed")
         log.warning("event_failed", subject=message.subject, tries=tries, exc_info=error)
         if status.is_outage(error) or status.is_conflict(error) or tries < TRIES:
             await _quietly(message.nak(delay=min(2.0 ** (tries - 1) * RETRY_SECONDS, LONGEST_RETRY_SECONDS)))
@@ -147,7 +169,14 @@ class Listener:
             log.warning("dead_event_not_written", exc_info=unwritten)
             await _quietly(message.nak(delay=RETRY_SECONDS))
         else:
+            self._count(message, "put aside")
             await _quietly(message.term())
+
+    def _count(self, message: Msg, outcome: str) -> None:
+        HEARD.add(self._stream, outcome)
+        if metrics.is_on() and outcome == "applied":
+            became_true = Event.FromString(message.data).time.ToDatetime(UTC)
+            DELAY.observe((datetime.now(UTC) - became_true).total_seconds(), self._stream)
 
 
 class DeadEvents:
@@ -157,12 +186,17 @@ class DeadEvents:
         """Keep them in `table`."""
         self._database = database
         self._table = table
+        metrics.at_scrape(self._measure, PUT_ASIDE)
 
     async def add(self, subject: str, payload: bytes, error: str) -> None:
         """Keep one."""
         log.error("event_put_aside", subject=subject, error=error)
         async with self._database.begin() as connection:
             await connection.execute(insert(self._table).values(subject=subject, payload=payload, error=error))
+
+    async def _measure(self) -> None:
+        async with self._database.read() as connection:
+            PUT_ASIDE.set((await connection.execute(select(func.count()).select_from(self._table))).scalar_one())
 
 
 def is_cancelled() -> bool:

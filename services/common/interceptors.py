@@ -14,7 +14,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from services.common import auth, deadlines, errors, fields, status
+from services.common import auth, deadlines, errors, fields, metrics, status, tracing
 from services.common.contract import Method
 
 SPIFFE = "spiffe://spotilike.local/"
@@ -22,6 +22,12 @@ CLIENT_ADDRESS_HEADER = "x-spotilike-client-address"
 ANSWER_MARGIN_SECONDS = 0.05
 """Kept back from the client's deadline, so that the answer still arrives."""
 CONFLICT_TRIES = 3
+
+RPC = ("grpc_type", "grpc_service", "grpc_method")
+STARTED = metrics.Counter("grpc_server_started_total", "Calls that have arrived.", RPC)
+HANDLED = metrics.Counter("grpc_server_handled_total", "Calls that have ended, by their status.", (*RPC, "grpc_code"))
+SECONDS = metrics.Histogram("grpc_server_handling_seconds", "How long calls took.", RPC)
+IN_FLIGHT = metrics.Gauge("grpc_server_in_flight_calls", "Calls that are running.", RPC[:1])
 
 RpcContext = grpc.aio.ServicerContext[Any, Any]
 RpcHandler = Any
@@ -171,22 +177,31 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     async def _outcome(
         self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work
     ) -> Message | errors.Refusal | None:
-        """Run a call to its end, whatever that is, and log it."""
-        started = time.perf_counter()
-        code, reason = "CANCELLED", None
-        try:
-            with rpc.limits:
-                response = await self._run(rpc, data, exchange, seconds, work)
-        except Exception as error:  # noqa: BLE001 (the one place that turns errors into statuses)
-            refusal = status.refusal_of(error, rpc.method.path)
-            code, reason = status.code(refusal).name, refusal.reason
-            return refusal
-        else:
-            code = "OK"
-            return response
-        finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            log.info("call", method=rpc.method.path, code=code, reason=reason, ms=milliseconds)
+        """Run a call to its end, whatever that is, log it and record it."""
+        with tracing.serving(rpc.method.path, rpc.metadata) as span:
+            started = time.perf_counter()
+            code, reason = "CANCELLED", None
+            labels = rpc.method.labels
+            STARTED.add(*labels)
+            IN_FLIGHT.add(1, *labels[:1])
+            try:
+                with rpc.limits:
+                    response = await self._run(rpc, data, exchange, seconds, work)
+            except Exception as error:  # noqa: BLE001 (the one place that turns errors into statuses)
+                refusal = status.refusal_of(error, rpc.method.path)
+                code, reason = status.code(refusal).name, refusal.reason
+                return refusal
+            else:
+                code = "OK"
+                return response
+            finally:
+                seconds_taken = time.perf_counter() - started
+                tracing.answered(span, code)
+                IN_FLIGHT.add(-1, *labels[:1])
+                HANDLED.add(*labels, code)
+                SECONDS.observe(seconds_taken, *labels)
+                milliseconds = round(seconds_taken * 1000, 2)
+                log.info("call", method=rpc.method.path, code=code, reason=reason, ms=milliseconds)
 
     async def _run(self, rpc: _Rpc, data: bytes, exchange: Context, seconds: float, work: Work) -> Message | None:
         deadlines.begin(seconds)

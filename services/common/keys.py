@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from sqlalchemy import Table, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common import errors, retention
+from services.common import errors, metrics, retention
 from services.common.db import Database
 from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
 
@@ -36,6 +36,8 @@ SCHEDULE_SECONDS = 60.0
 KEEP_RETIRED = timedelta(days=30)
 LOCK = 0x53504F54
 """Advisory lock under which keys are changed, so that two replicas change them once."""
+
+AGE = metrics.Gauge("spotilike_signing_key_age_seconds", "How long the key of this context has been signing tokens.")
 
 log = structlog.get_logger("keys")
 
@@ -69,6 +71,7 @@ class Keyring:
         self._keys: list[_Key] = []
         self._read_at = -math.inf
         self._reading = asyncio.Lock()
+        metrics.at_scrape(self._measure, AGE)
 
     async def sign(self, claims: dict[str, Any], token_type: str) -> str:
         """Sign `claims` with the newest key whose time has come."""
@@ -134,6 +137,11 @@ class Keyring:
                 if self._is_stale():
                     await self._refresh()
         return self._keys
+
+    async def _measure(self) -> None:
+        since = _signing(await self._current()).signs_from
+        if since:
+            AGE.set((datetime.now(UTC) - since).total_seconds())
 
     def _is_stale(self) -> bool:
         return time.monotonic() - self._read_at > REREAD_SECONDS

@@ -2,12 +2,16 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
+from nats.js import JetStreamContext
+from opentelemetry.trace import SpanKind
 from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.common import metrics, tracing
 from services.common.db import TELLING, Database
 from services.common.events import event_id, is_cancelled
 from spotilike.events.v1.event_pb2 import Event
@@ -17,6 +21,10 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 BATCH = 100
 PUBLISH_SECONDS = 3.0
+
+WAITING = metrics.Gauge("spotilike_outbox_waiting_events", "Facts of this context that the broker has not got yet.")
+OLDEST = metrics.Gauge("spotilike_outbox_oldest_seconds", "How long the oldest of them has been waiting.")
+PUBLISHED = metrics.Counter("spotilike_events_published_total", "Facts that this process gave to the broker.")
 
 log = structlog.get_logger("outbox")
 
@@ -30,9 +38,11 @@ class Outbox:
         self._table = table
 
     async def add(self, subject: str, event: Event) -> None:
-        """Keep a fact; it leaves after the commit."""
-        values = {"event_id": event_id(event), "subject": subject, "payload": event.SerializeToString()}
-        await self._connection.execute(insert(self._table).values(**values))
+        """Keep a fact, with the place in the trace where it became true; it leaves after the commit."""
+        with tracing.step(f"outbox {subject}", SpanKind.PRODUCER):
+            event.traceparent = tracing.traceparent()
+            values = {"event_id": event_id(event), "subject": subject, "payload": event.SerializeToString()}
+            await self._connection.execute(insert(self._table).values(**values))
         self._connection.info[TELLING] = True
 
 
@@ -50,6 +60,7 @@ class Relay:
 
     async def run(self, connection: Client) -> None:
         """Relay until cancelled. A broker that is away only delays: the rows wait."""
+        metrics.at_scrape(self._measure, WAITING, OLDEST)
         while not is_cancelled():
             try:
                 sent = await self._relay(connection)
@@ -80,9 +91,29 @@ class Relay:
         async with self._database.begin() as transaction:
             rows = (await transaction.execute(waiting)).all()
             for row in rows:
-                # The same id after a lost answer: JetStream drops the twin within its window, effects after it.
-                await jetstream.publish(row.subject, row.payload, headers={"Nats-Msg-Id": str(row.event_id)})
+                await _publish(jetstream, row)
             if rows:
                 sent = [row.id for row in rows]
                 await transaction.execute(update(table).where(table.c.id.in_(sent)).values(published_at=func.now()))
+        PUBLISHED.add(amount=len(rows))
         return len(rows)
+
+    async def _measure(self) -> None:
+        columns = self._table.c
+        age = func.extract("epoch", func.now() - func.min(columns.created_at))
+        waiting = select(func.count(), func.coalesce(age, 0)).where(columns.published_at.is_(None))
+        async with self._database.read() as connection:
+            count, oldest = (await connection.execute(waiting)).one()
+        WAITING.set(count)
+        OLDEST.set(float(oldest))
+
+
+async def _publish(jetstream: JetStreamContext, row: Any) -> None:  # noqa: ANN401 (a row of the outbox)
+    """Send a fact as the next step of the trace in which it was written."""
+    origin = Event.FromString(row.payload).traceparent
+    with tracing.continued(f"publish {row.subject}", origin, SpanKind.PRODUCER, **tracing.MESSAGING):
+        # The same id after a lost answer: JetStream drops the twin within its window, effects after it.
+        headers = {"Nats-Msg-Id": str(row.event_id)}
+        if spot := tracing.traceparent():
+            headers[tracing.HEADER] = spot
+        await jetstream.publish(row.subject, row.payload, headers=headers)

@@ -4,11 +4,14 @@ import asyncio
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from opentelemetry.trace import SpanKind
 
+from services.common import tracing
 from services.common.keys import public_key
 from spotilike.user.v1.key_service_pb2 import GetJwksRequest
 from spotilike.user.v1.key_service_pb2_grpc import KeyServiceStub
@@ -36,7 +39,23 @@ def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
         ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
-    return grpc.aio.secure_channel(target, credentials, options=options)
+    interceptors: list[Any] = [TracedCalls()] if tracing.is_on() else []
+    return grpc.aio.secure_channel(target, credentials, options=options, interceptors=interceptors)
+
+
+class TracedCalls(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Makes calls to other services steps of the running trace."""
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401 (grpcio's)
+        """Send along where the trace is; the step ends with the call."""
+        if not tracing.traceparent():
+            return await continuation(details, request)
+        path = details.method if isinstance(details.method, str) else details.method.decode()
+        with tracing.step(path[1:], SpanKind.CLIENT, **tracing.rpc(path)) as span:
+            metadata = grpc.aio.Metadata(*(details.metadata or ()), (tracing.HEADER, tracing.traceparent()))
+            call = await continuation(details._replace(metadata=metadata), request)
+            tracing.answered(span, (await call.code()).name)
+            return call
 
 
 class RemoteKeys:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from services.common import contract, telemetry
+from services.common import certificates, contract, metrics, telemetry
 from services.common.auth import TokenVerifier
 from services.common.interceptors import CallInterceptor, Limits
 from services.common.settings import ServiceSettings
@@ -66,8 +66,9 @@ class Process:
         self._internal = _server(service.internal, settings, internal)
         self._plain = _server([], settings)
         self._work: list[asyncio.Task[None]] = []
+        self._metrics: asyncio.Server | None = None
         self.ports: dict[str, int] = {}
-        """The port of each listener, `public`, `internal` and `health`, once started."""
+        """The port of each listener, `public`, `internal` and `health`, once started; `metrics` where they are on."""
 
     async def start(self) -> None:
         """Open the listeners and begin the background work."""
@@ -81,6 +82,10 @@ class Process:
         self.ports["public"] = self._public.add_secure_port(settings.public_listen, credentials)
         self.ports["internal"] = self._internal.add_secure_port(settings.internal_listen, credentials)
         self.ports["health"] = self._plain.add_insecure_port(settings.health_listen)
+        certificates.measure(settings.tls_dir)
+        self._metrics = await metrics.listen()
+        if self._metrics:
+            self.ports["metrics"] = self._metrics.sockets[0].getsockname()[1]
         await self._probes.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         for server in (self._public, self._internal, self._plain):
             await server.start()
@@ -108,6 +113,8 @@ class Process:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._plain.stop(None)
+        if self._metrics:
+            self._metrics.close()
         log.info("stopped")
 
 

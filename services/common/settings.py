@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -46,6 +46,53 @@ class StorageSettings(BaseSettings):
     s3_secret_key: SecretStr
     s3_tls: bool = False
     s3_region: str = "us-east-1"
+
+
+class TracingSettings(BaseSettings):
+    """Whether traces are recorded, by the standard's variables. OpenTelemetry's SDK reads its further ones itself."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    exporter: Literal["none", "otlp", "file"] = Field(default="none", validation_alias="OTEL_TRACES_EXPORTER")
+    """`otlp` sends spans to `OTEL_EXPORTER_OTLP_ENDPOINT`, `file` writes them into `folder`."""
+    folder: Path = Field(default=Path("traces"), validation_alias="SPOTILIKE_TRACES_DIR")
+    """Where files of traces are."""
+    sampler: Literal[
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    ] = Field(default="parentbased_always_on", validation_alias="OTEL_TRACES_SAMPLER")
+    """Which traces are begun. The edge decides by it; services decide about calls that come without a trace."""
+    sampled_share: float = Field(default=1.0, ge=0, le=1, validation_alias="OTEL_TRACES_SAMPLER_ARG")
+    """Of `traceidratio`: how many of all."""
+    collector: str = Field(
+        default="http://127.0.0.1:4317",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    """http://host:port, where a collector takes OTLP over gRPC."""
+
+    @property
+    def share(self) -> float:
+        """How many of all traces are begun, from 0 to 1."""
+        match self.sampler.removeprefix("parentbased_"):
+            case "always_on":
+                return 1.0
+            case "always_off":
+                return 0.0
+            case _:
+                return self.sampled_share
+
+
+class MetricsSettings(BaseSettings):
+    """Whether metrics are counted."""
+
+    model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
+
+    metrics_listen: str | None = None
+    """host:port where Prometheus reads them, without TLS; nothing is counted where it is unset."""
 
 
 class ServiceSettings(DatabaseSettings):

@@ -17,7 +17,9 @@ from minio import Minio
 from minio.datatypes import Part
 from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.helpers import DictType
+from opentelemetry.trace import SpanKind
 
+from services.common import tracing
 from services.common.settings import StorageSettings
 
 CONNECT_SECONDS = 3.0
@@ -69,19 +71,19 @@ class Storage:
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:
         """Look at an object; raises Missing."""
-        found = await self._run(lambda: self._client.stat_object(bucket, key))
+        found = await self._run("StatObject", bucket, lambda: self._client.stat_object(bucket, key))
         return ObjectInfo(int(found.size or 0), str(found.etag))
 
     async def put(self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str) -> None:
         """Write a small object."""
         headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control}
-        await self._run(lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+        await self._run("PutObject", bucket, lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
 
     async def put_once(self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str) -> None:
         """Write a small object that nothing ever replaces; what is there already stays as it is."""
         headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control, "If-None-Match": "*"}
         try:
-            await self._run(lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+            await self._run("PutObject", bucket, lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
         except S3Error as error:
             if error.code != "PreconditionFailed":
                 raise
@@ -101,17 +103,19 @@ class Storage:
                 response.close()
                 response.release_conn()
 
-        return await self._run(copy)
+        return await self._run("GetObject", bucket, copy)
 
     async def keys(self, bucket: str, prefix: str) -> list[str]:
         """List the keys that begin with `prefix`."""
         return await self._run(
-            lambda: [str(found.object_name) for found in self._client.list_objects(bucket, prefix, recursive=True)]
+            "ListObjects",
+            bucket,
+            lambda: [str(found.object_name) for found in self._client.list_objects(bucket, prefix, recursive=True)],
         )
 
     async def remove(self, bucket: str, key: str) -> None:
         """Remove an object; one that is not there is no error."""
-        await self._run(lambda: self._client.remove_object(bucket, key))
+        await self._run("RemoveObject", bucket, lambda: self._client.remove_object(bucket, key))
 
     # Multipart uploads. The client library keeps these calls to itself although S3 documents them; the tests run
     # every one of them against a real store.
@@ -122,13 +126,17 @@ class Storage:
         if cache_control:
             headers["Cache-Control"] = cache_control
         return await self._run(
-            lambda: str(self._client._create_multipart_upload(bucket, key, headers))  # noqa: SLF001
+            "CreateMultipartUpload",
+            bucket,
+            lambda: str(self._client._create_multipart_upload(bucket, key, headers)),  # noqa: SLF001
         )
 
     async def put_part(self, bucket: str, key: str, upload_id: str, number: int, data: bytes) -> Part:
         """Send one part."""
         etag = await self._run(
-            lambda: self._client._upload_part(bucket, key, data, None, upload_id, number)  # noqa: SLF001
+            "UploadPart",
+            bucket,
+            lambda: self._client._upload_part(bucket, key, data, None, upload_id, number),  # noqa: SLF001
         )
         return Part(number, etag)
 
@@ -147,19 +155,23 @@ class Storage:
                     return found
                 marker = str(page.next_part_number_marker)
 
-        return await self._run(read)
+        return await self._run("ListParts", bucket, read)
 
     async def close_multipart(self, bucket: str, key: str, upload_id: str, parts: list[Part]) -> None:
         """Make the object of its parts; raises Missing when the upload is closed or unknown."""
         await self._run(
-            lambda: self._client._complete_multipart_upload(bucket, key, upload_id, parts)  # noqa: SLF001
+            "CompleteMultipartUpload",
+            bucket,
+            lambda: self._client._complete_multipart_upload(bucket, key, upload_id, parts),  # noqa: SLF001
         )
 
     async def abort_multipart(self, bucket: str, key: str, upload_id: str) -> None:
         """Give a multipart upload up; one that is not there is no error."""
         try:
             await self._run(
-                lambda: self._client._abort_multipart_upload(bucket, key, upload_id)  # noqa: SLF001
+                "AbortMultipartUpload",
+                bucket,
+                lambda: self._client._abort_multipart_upload(bucket, key, upload_id),  # noqa: SLF001
             )
         except Missing:
             return
@@ -167,35 +179,41 @@ class Storage:
     async def open_uploads(self, bucket: str, prefix: str) -> list[tuple[str, str]]:
         """List key and id of the multipart uploads below `prefix` that are open, at most 1000."""
         found = await self._run(
-            lambda: self._client._list_multipart_uploads(bucket, prefix=prefix)  # noqa: SLF001
+            "ListMultipartUploads",
+            bucket,
+            lambda: self._client._list_multipart_uploads(bucket, prefix=prefix),  # noqa: SLF001
         )
         return [(str(upload.object_name), str(upload.upload_id)) for upload in found.uploads]
 
     async def presign_part(self, bucket: str, key: str, upload_id: str, number: int, expires: timedelta) -> str:
         """Sign the PUT of one part; answers path and query, which work at the edge's origin."""
         url = await self._run(
+            "PresignUrl",
+            bucket,
             lambda: self._client.get_presigned_url(
                 "PUT",
                 bucket,
                 key,
                 expires=expires,
                 extra_query_params={"uploadId": upload_id, "partNumber": str(number)},
-            )
+            ),
         )
         split = urlsplit(url)
         return f"{split.path}?{split.query}"
 
     async def ping(self, bucket: str) -> None:
         """Raise when the store does not answer or the bucket is missing."""
-        if not await self._run(lambda: self._client.bucket_exists(bucket)):
+        if not await self._run("HeadBucket", bucket, lambda: self._client.bucket_exists(bucket)):
             raise Missing(bucket)
 
-    async def _run(self, work: Callable[[], Answer]) -> Answer:
+    async def _run(self, operation: str, bucket: str, work: Callable[[], Answer]) -> Answer:
         def guarded() -> Answer:
             with _translated():
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+        # Without the key: the names of folders of previews are secrets.
+        with tracing.step(f"s3 {operation} {bucket}", SpanKind.CLIENT, **tracing.STORAGE):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
 
 
 @contextmanager

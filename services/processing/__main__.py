@@ -11,6 +11,7 @@ from services.common.server import Service, run
 from services.common.sessions import EndedSessions
 from services.common.settings import load
 from services.common.storage import Storage
+from services.processing import measures
 from services.processing.events import Intake, Nudges, exchange
 from services.processing.feed import Feed
 from services.processing.handlers.dead_letter_service import DeadLetterService
@@ -30,6 +31,7 @@ LONGEST_TURN = timedelta(days=1)
 def wire(settings: Settings) -> Service:
     """Put the service together; channels belong to the running event loop."""
     database = Database(settings)
+    measures.watch(database)
     store, storage = Store(database), Storage(settings)
     keys = RemoteKeys(channel(settings.user_internal, settings.tls_dir))
     ended = EndedSessions(database, ended_sessions)

@@ -91,6 +91,8 @@ class Task(ABC):
     error_log: str | None
     created_at: datetime
     updated_at: datetime
+    traceparent: str | None
+    """The place in the trace of the upload, where one is recorded."""
 
     @property
     def is_over(self) -> bool:

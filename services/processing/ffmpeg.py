@@ -14,6 +14,7 @@ from typing import Self
 
 import imageio_ffmpeg
 
+from services.common import tracing
 from services.common.images import ENDINGS, SIZES
 from services.processing.confine import EXIT_NOT_CONFINED
 from services.processing.media import fingerprint
@@ -291,6 +292,7 @@ class Ffmpeg:
     async def run(self, arguments: Arguments, master: Path, outputs: int, allowance: Allowance) -> AsyncIterator[Run]:
         """Start FFmpeg on a master; whatever happens inside the block, at its end no process and no pipe is left."""
         async with AsyncExitStack() as resources:
+            resources.enter_context(tracing.step("ffmpeg", outputs=outputs))
             stdin = os.open(master, os.O_RDONLY)
             resources.callback(os.close, stdin)
             readers: list[StreamReader] = []

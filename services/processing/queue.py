@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from services.common import metrics
 from services.processing import domain
 from services.processing.domain import AnyTask, Failure, Job, Lease, Outcome, Patience, Picture, Song
 from services.processing.events import outcome, picture_outcome
@@ -17,6 +18,8 @@ from services.processing.store.tasks import Tasks
 
 Made = TypeVar("Made")
 """What is written down when a task ends well."""
+
+TAKEN_OVER = metrics.Counter("spotilike_tasks_taken_over_total", "Tasks whose worker fell silent, noticed by this one.")
 
 log = structlog.get_logger("queue")
 
@@ -101,6 +104,7 @@ class Queue(ABC, Generic[AnyTask, Made]):
 
     async def _take_over(self, tx: Transaction, silent: Lease[AnyTask]) -> AnyTask | None:
         """Fence off the attempt that fell silent; answers the task, or None when it is given up."""
+        TAKEN_OVER.add()
         task = replace(silent.task, worker_deaths=silent.task.worker_deaths + 1)
         log.warning("worker_silent", task=str(task.id), attempt=task.attempt, deaths=task.worker_deaths)
         if self._patience.gives_up(task.attempt, task.worker_deaths):

@@ -61,6 +61,8 @@ processing_jobs = Table(
     Column("preview", String(36)),
     # Added: another artist's track that holds the same recording.
     Column("same_as", Uuid),
+    # Added: the place in the trace of the upload (W3C trace context), where one is recorded.
+    Column("traceparent", String(100)),
 )
 Index(
     "ix_processing_jobs_due",
@@ -112,6 +114,8 @@ pictures = Table(
     Column("message", String(1000)),
     Column("error_log", Text),
     Column("blur_hash", String(100)),
+    # The place in the trace of the upload, as above.
+    Column("traceparent", String(100)),
     # When it was replaced by a newer one, and when nothing of it was left in the object store.
     Column("retired_at", DateTime(timezone=True)),
     Column("removed_at", DateTime(timezone=True)),

@@ -6,18 +6,22 @@ its lease runs out and another one takes the task over.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import structlog
+from opentelemetry.trace import SpanKind
 
-from services.common import telemetry
+from services.common import metrics, telemetry, tracing
 from services.common.db import Database
 from services.common.settings import load
 from services.common.storage import Storage
@@ -41,6 +45,16 @@ REPORT_SECONDS = 1.0
 """How often the progress of a job is written, at most."""
 POD_LENGTH = 100
 
+BUSY = metrics.Gauge("spotilike_worker_busy", "Whether this worker has a task.")
+SCRATCH_FREE = metrics.Gauge("spotilike_worker_scratch_free_bytes", "Free space where this worker keeps masters.")
+STAGE_SECONDS = metrics.Histogram(
+    "spotilike_task_stage_seconds", "How long the stages of tasks took.", ("trade", "stage"), metrics.WORK_SECONDS
+)
+TASK_SECONDS = metrics.Histogram(
+    "spotilike_task_seconds", "How long attempts took, by how they ended.", ("trade", "outcome"), metrics.WORK_SECONDS
+)
+TASKS_FAILED = metrics.Counter("spotilike_task_attempts_failed_total", "Attempts that failed.", ("trade", "reason"))
+
 log = structlog.get_logger("worker")
 
 
@@ -51,15 +65,26 @@ class LeavingError(Exception):
 class Progress:
     """How far the running task is."""
 
-    def __init__(self) -> None:
+    def __init__(self, trade: str) -> None:
+        """Begin to measure the stages of a task of `trade`."""
         self.stage = DOWNLOADING
         self.percent = 0
         self._changed = asyncio.Event()
+        self._trade = trade
+        self._since = time.monotonic()
 
     def report(self, stage: Stage, percent: int) -> None:
         """Hear the pipeline."""
+        if stage.value != self.stage:
+            self.end_stage()
         self.stage, self.percent = stage.value, percent
         self._changed.set()
+
+    def end_stage(self) -> None:
+        """Take down how long the stage took."""
+        now = time.monotonic()
+        STAGE_SECONDS.observe(now - self._since, self._trade, self.stage)
+        self._since = now
 
     async def changed(self, seconds: float) -> None:
         """Wait for news, but not longer than `seconds`."""
@@ -119,17 +144,25 @@ class Worker:
         self.woken.clear()
 
     async def _attend(self, trade: AnyTrade, lease: Lease[Task]) -> None:
-        """Work on a task and write down how it ended."""
-        task, attempt = str(lease.task.id), lease.task.attempt
-        log.info("task_taken", task=task, attempt=attempt, trade=type(trade).__name__)
-        try:
-            await self._settle(trade, lease)
-        except LeaseLostError:
-            log.warning("lease_lost", task=task, attempt=attempt)
-        else:
-            await self._nudges.send()
+        """Work on a task, as a step of the trace of its upload, and write down how it ended."""
+        task, attempt, kind = str(lease.task.id), lease.task.attempt, type(trade).__name__
+        described: dict[str, str | float] = {"spotilike.task": task, "spotilike.attempt": attempt}
+        with tracing.continued(f"work {kind}", lease.task.traceparent, SpanKind.CONSUMER, **described):
+            log.info("task_taken", task=task, attempt=attempt, trade=kind)
+            began, outcome = time.monotonic(), "lost"
+            BUSY.set(1)
+            try:
+                outcome = await self._settle(trade, lease)
+            except LeaseLostError:
+                log.warning("lease_lost", task=task, attempt=attempt)
+            else:
+                await self._nudges.send()
+            finally:
+                BUSY.set(0)
+                TASK_SECONDS.observe(time.monotonic() - began, kind, outcome)
 
-    async def _settle(self, trade: AnyTrade, lease: Lease[Task]) -> None:
+    async def _settle(self, trade: AnyTrade, lease: Lease[Task]) -> str:
+        """Work, and write down how it ended; answers that in a word. Raises LeaseLostError."""
         task = str(lease.task.id)
         try:
             made = await self._guarded(trade, lease)
@@ -138,26 +171,33 @@ class Worker:
         except LeavingError:
             log.info("task_released", task=task)
             await persist(lambda: trade.queue.release(lease))
+            return "released"
         except (ConnectionError, NoRoomError) as error:
             # Not the file's fault: an outage of the object store, or a full disk, must not use its tries up.
             log.warning("task_given_back", task=task, error=str(error))
             await persist(lambda: trade.queue.release(lease, self._settings.retry_seconds))
+            return "given back"
         except Exception as error:  # noqa: BLE001 (whatever failed, the task has to learn of it)
             failure = _failure(error)
             log.warning("attempt_failed", task=task, reason=failure.reason, transient=failure.transient)
+            tracing.failed(failure.reason)
+            TASKS_FAILED.add(type(trade).__name__, failure.reason)
             await persist(lambda: trade.queue.fail(lease, failure))
+            return "failed"
         else:
             await persist(lambda: trade.queue.complete(lease, made))
             log.info("task_completed", task=task)
+            return "completed"
 
     async def _guarded(self, trade: AnyTrade, lease: Lease[Task]) -> Any:  # noqa: ANN401 (the trade's own)
         """Work while the lease is ours and nobody wants us to leave. Raises LeaseLostError or LeavingError."""
-        progress = Progress()
+        progress = Progress(type(trade).__name__)
+        beside = tracing.outside()
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._work(trade, lease, progress)),
-            asyncio.create_task(self._keep(trade, lease, progress)),
-            asyncio.create_task(self._check(trade, lease)),
-            asyncio.create_task(self._leave()),
+            asyncio.create_task(self._keep(trade, lease, progress), context=beside),
+            asyncio.create_task(self._check(trade, lease), context=beside),
+            asyncio.create_task(self._leave(), context=beside),
         ]
         try:
             await asyncio.wait(tasks, return_when="FIRST_COMPLETED")
@@ -169,7 +209,9 @@ class Worker:
 
     async def _work(self, trade: AnyTrade, lease: Lease[Task], progress: Progress) -> Any:  # noqa: ANN401 (as above)
         with TemporaryDirectory(dir=self._folder) as folder:
-            return await trade.work(lease, Path(folder), progress.report)
+            made = await trade.work(lease, Path(folder), progress.report)
+            progress.end_stage()
+            return made
 
     async def _keep(self, trade: AnyTrade, lease: Lease[Task], progress: Progress) -> NoReturn:
         """Prolong the lease at every heartbeat, and sooner when there is news, but not too often."""
@@ -191,6 +233,10 @@ class Worker:
         await self._stopping.wait()
         await asyncio.sleep(self._settings.drain_seconds)
         raise LeavingError
+
+
+async def _measure(folder: Path) -> None:
+    SCRATCH_FREE.set(shutil.disk_usage(folder).free)
 
 
 def _failure(error: Exception) -> Failure:
@@ -218,10 +264,14 @@ async def main(settings: WorkerSettings) -> None:
         for received in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(received, worker.stop)
         async with asyncio.TaskGroup() as tasks:
+            metrics.at_scrape(partial(_measure, folder), SCRATCH_FREE)
+            page = await metrics.listen()
             hearing = tasks.create_task(hear_nudges(settings, worker.woken, nudges))
             log.info("working", worker=worker_pod)
             await worker.run()
             hearing.cancel()
+            if page:
+                page.close()
     await database.close()
     log.info("stopped")
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.common import metrics
 from services.common.db import Database, UnitsOfWork
 from services.common.pages import Page, PageRequest
 from services.common.requests import Requests
@@ -24,6 +25,13 @@ from services.streaming.tables import (
 )
 
 BATCH = 500
+
+STARTED = metrics.Counter("spotilike_playbacks_started_total", "Playbacks that began.")
+ENDED = metrics.Counter(
+    "spotilike_playbacks_ended_total", "Playbacks that ended: by whom, and whether they count.", ("ended_by", "counted")
+)
+HEARD = metrics.Counter("spotilike_playback_heard_seconds_total", "Verified listening of playbacks that ended.")
+STALLS = metrics.Counter("spotilike_playback_stalls_total", "How often their sound stopped to wait for bytes.")
 
 
 class Store(UnitsOfWork["Transaction"]):
@@ -71,6 +79,7 @@ class Playbacks:
         values = {**asdict(new), "artists": list(new.artists)}
         added = await self._connection.execute(insert(playbacks).values(**values).returning(playbacks.c.play_id))
         play_id: UUID = added.scalar_one()
+        STARTED.add()
         return play_id
 
     async def find_for_update(self, play_id: UUID) -> Playback | None:
@@ -103,11 +112,11 @@ class Playbacks:
 
     async def close(self, play_id: UUID) -> None:
         """Close a playback and write it into the history, if it is open."""
-        await self._close(playbacks.c.play_id == play_id)
+        await self._close(playbacks.c.play_id == play_id, "player")
 
     async def close_of(self, user_id: UUID) -> None:
         """Close every playback of a user."""
-        await self._close(playbacks.c.user_id == user_id)
+        await self._close(playbacks.c.user_id == user_id, "erasure")
 
     async def remove_of(self, user_id: UUID) -> None:
         """Remove the playbacks of a user; their plays stay in the history."""
@@ -126,9 +135,9 @@ class Playbacks:
             .with_for_update(skip_locked=True)
             .cte("silent")
         )
-        return await self._close(playbacks.c.play_id == silent.c.play_id)
+        return await self._close(playbacks.c.play_id == silent.c.play_id, "silence")
 
-    async def _close(self, which: ColumnElement[bool]) -> int:
+    async def _close(self, which: ColumnElement[bool], ended_by: str) -> int:
         closed = await self._connection.execute(
             update(playbacks)
             .where(playbacks.c.state == OPEN, which)
@@ -142,9 +151,14 @@ class Playbacks:
                 playbacks.c.ip_address,
                 playbacks.c.platform,
                 playbacks.c.counted,
+                playbacks.c.stalls,
             )
         )
         rows = closed.all()
+        for row in rows:
+            ENDED.add(ended_by, "yes" if row.counted else "no")
+            HEARD.add(amount=row.listened_ms / 1000)
+            STALLS.add(amount=row.stalls)
         heard = [_history_line(row) for row in rows if row.listened_ms]
         if heard:
             await self._connection.execute(insert(playback_history), heard)

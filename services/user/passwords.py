@@ -11,9 +11,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from services.common import errors
+from services.common import errors, metrics
 from services.common.errors import Violation
 from services.user.domain import composed
+
+QUEUED = metrics.Gauge("spotilike_password_queue_places_taken", "Sign-ins and sign-ups that hash or wait for it.")
+QUEUE_LIMIT = metrics.Gauge("spotilike_password_queue_places_limit", "How many may do so before others are refused.")
+REFUSED = metrics.Counter("spotilike_password_queue_refused_total", "Sign-ins and sign-ups that found no place.")
 
 Answer = TypeVar("Answer")
 
@@ -24,16 +28,18 @@ class Passwords:
     def __init__(self, threads: int, queue: int, hasher: PasswordHasher) -> None:
         """Use `threads` at once, each with the memory of `hasher`, and let `queue` more wait."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
-        self._places = threads + queue
+        self._places = self._limit = threads + queue
         # Who waits does nothing yet, so that those who find no place hear of it at once.
         self._working = asyncio.Semaphore(2 * threads)
         self._hasher = hasher
         self._decoy = hasher.hash("nobody has this password")
+        metrics.at_scrape(self._measure, QUEUED, QUEUE_LIMIT)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator["Turn"]:
         """Take a place in the queue for as long as the block lasts; refused with OVERLOADED when none is free."""
         if self._places <= 0:
+            REFUSED.add()
             raise errors.ResourceExhausted("OVERLOADED", "Too many people sign in now. Try again.", retry_seconds=2.0)
         self._places -= 1
         turn = Turn(self._threads, self._hasher, self._decoy)
@@ -54,6 +60,10 @@ class Passwords:
 
     def _free(self) -> None:
         self._places += 1
+
+    async def _measure(self) -> None:
+        QUEUED.set(self._limit - self._places)
+        QUEUE_LIMIT.set(self._limit)
 
 
 class Turn:

@@ -17,7 +17,7 @@ from cli.engines.data import ROOT
 from cli.options import Options
 from tests.support.installation import Installation, command, free_port
 
-ENGINES = ["postgres", "nats", "seaweedfs", "mail"]
+ENGINES = ["postgres", "nats", "seaweedfs", "mail", "traces"]
 PARTS = [*ENGINES, "user", "catalog", "processing", "streaming", "worker-1", "worker-2", "envoy"]
 PATIENCE_SECONDS = 60
 
@@ -112,7 +112,8 @@ def test_status_lists_every_part(installation: Installation):
     assert {part["state"] for part in parts} == {"ready"}
     assert len({part["pid"] for part in parts}) == len(PARTS)
     assert all(part["memory"] > 1 << 20 and part["uptime"] > 0 for part in parts)
-    assert all(bool(part["ports"]) != part["name"].startswith("worker") for part in parts)  # workers have no listener
+    assert all(part["ports"] for part in parts)
+    assert {tuple(part["ports"]) for part in parts if part["name"].startswith("worker")} == {("metrics",)}
 
 
 def test_every_listener_is_on_loopback(installation: Installation):

@@ -185,8 +185,8 @@ def databases(installation: Installation) -> Iterator[Place]:
 
 
 def files(installation: Installation) -> Iterator[Place]:
-    """Read the logs of every part, and what the broker keeps."""
-    for folder in ("logs", "nats"):
+    """Read the logs and traces of every part, and what the broker keeps."""
+    for folder in ("logs", "traces", "nats"):
         for file in sorted((installation.data / folder).rglob("*")):
             if file.is_file():
                 yield str(file.relative_to(installation.data)), file.read_bytes()
@@ -201,12 +201,12 @@ def test_no_table_holds_a_secret(run: Run, installation: Installation):
     assert secrets_found == {}
 
 
-def test_no_log_and_no_stream_holds_a_secret(run: Run, installation: Installation):
+def test_no_log_no_trace_and_no_stream_holds_a_secret(run: Run, installation: Installation):
     """Whatever clients do with them."""
     places = list(files(installation))
     secrets_found, known_found = Search(run.secrets).leaks(places), Search(run.known).leaks(places)
     print(f"{len(run.secrets)} secrets, {sum(len(content) for _, content in places) >> 10} KiB of files")  # noqa: T201 (the figure)
-    assert {place.split("/")[0] for place in known_found} == {"logs", "nats"}
+    assert {place.split("/")[0] for place in known_found} == {"logs", "traces", "nats"}
     assert secrets_found == {}
 
 

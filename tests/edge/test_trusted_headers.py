@@ -36,6 +36,9 @@ TRUSTED = [
     "x-amz-security-token",
     "x-forwarded-client-cert",
     "x-request-id",
+    "traceparent",
+    "tracestate",
+    "x-client-trace-id",
 ]
 """Names of headers that must not arrive as a client wrote them."""
 READ = "/spotilike.catalog.v1.TrackService/ListTracks"

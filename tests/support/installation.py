@@ -27,6 +27,8 @@ IMPATIENT = {
     "SPOTILIKE_ANNOUNCE_AGAIN_SECONDS": "10",
 }
 """Settings with which garbage goes soon, and what was not heard is told again soon."""
+OBSERVED = {"OTEL_TRACES_EXPORTER": "file", "OTEL_BSP_SCHEDULE_DELAY": "500", "SPOTILIKE_METRICS": "1"}
+"""Settings with which everything is recorded, written soon, and counted."""
 PORT_TAKEN = ("Failed to bind", "address already in use", "Address already in use")
 
 

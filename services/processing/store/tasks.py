@@ -10,6 +10,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.common import tracing
 from services.processing.domain import AnyTask, Failure, Lease, LeaseLostError, Status, Task
 
 TASK = tuple(Task.__dataclass_fields__)
@@ -92,7 +93,8 @@ class Tasks(ABC, Generic[AnyTask]):
         return await self._change(values | NOTHING_LEFT, *self._held(lease))
 
     async def _add(self, **values: Any) -> bool:  # noqa: ANN401 (as above)
-        added = insert(self._table).values(status=Status.PENDING, **values).on_conflict_do_nothing()
+        values |= {"status": Status.PENDING, "traceparent": tracing.traceparent() or None}
+        added = insert(self._table).values(**values).on_conflict_do_nothing()
         return (await self._connection.execute(added.returning(self._table.c.id))).first() is not None
 
     async def _change(self, values: dict[str, Any], *where: ColumnElement[bool]) -> AnyTask:

@@ -8,7 +8,8 @@ from pydantic_settings import BaseSettings
 from envoy.routes import SLOW_SECONDS
 from envoy.settings import Settings as EdgeSettings
 from services.catalog.settings import Settings as CatalogSettings
-from services.common.settings import DatabaseSettings, ServiceSettings, StorageSettings
+from services.common.metrics import Metrics
+from services.common.settings import DatabaseSettings, MetricsSettings, ServiceSettings, StorageSettings
 from services.common.streams import CONTEXTS
 from services.processing.settings import Settings as ProcessingSettings
 from services.processing.settings import WorkerSettings
@@ -22,7 +23,7 @@ from tests.k8s.rules.references import secrets_made
 SOURCE = "running"
 PREFIX = "SPOTILIKE_"
 SECRETS_DIR = "SPOTILIKE_SECRETS_DIR"
-OF_ALL = {SECRETS_DIR, "SPOTILIKE_METRICS_LISTEN", "SPOTILIKE_EDGE_METRICS_LISTEN"}
+OF_ALL = {SECRETS_DIR, *(PREFIX + name.upper() for name in MetricsSettings.model_fields)}
 """What is read for every program, whatever its own settings are."""
 STREAMING_CONTEXTS = ("processing",)
 """Contexts with RPCs that stream."""
@@ -212,6 +213,20 @@ def scalers_rule_alone(manifests: Manifests) -> Iterable[str]:
         workload = manifests.find(target["kind"], target["name"])
         if workload and "replicas" in workload["spec"]:
             yield id_of(workload)
+
+
+@rule("metrics-exist", SOURCE, lambda o: pick(o, "HorizontalPodAutoscaler")["spec"]["metrics"][1]["pods"][
+    "metric"
+].update(name="calls"), "prod")  # fmt: skip
+def metrics_exist(manifests: Manifests) -> Iterable[str]:
+    """What services are scaled by is measured by them."""
+    declared = {metric.name for metric in Metrics.declared}
+    for scaler in manifests.of("HorizontalPodAutoscaler"):
+        measured = [
+            metric["pods"]["metric"]["name"] for metric in scaler["spec"]["metrics"] if metric["type"] == "Pods"
+        ]
+        if not set(measured) <= declared:
+            yield id_of(scaler)
 
 
 @rule("nobody-less", SOURCE, lambda o: pick(o, "Deployment", "user")["spec"]["strategy"].pop("rollingUpdate"))
