@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from typing import Any
 
 import pytest
 
@@ -55,8 +56,19 @@ async def test_a_store_without_the_right_certificate_gets_nothing(engines, echo,
 
 def test_the_usual_port_is_not_named(tmp_path):
     """Clients sign for the host alone where the port is the scheme's own."""
-    usual = {"listen_host": "127.0.0.1", "listen_port": 1, "admin_port": 2, "keys_port": 3, "upstreams": {}}
-    place = {"store": ("s3.example.com", 443), "store_ca": tmp_path, "tls_dir": tmp_path, "web_root": tmp_path}
+    usual: dict[str, Any] = {
+        "listen_host": "127.0.0.1",
+        "listen_port": 1,
+        "admin_port": 2,
+        "keys_port": 3,
+        "upstreams": {},
+    }
+    place: dict[str, Any] = {
+        "store": ("s3.example.com", 443),
+        "store_ca": tmp_path,
+        "tls_dir": tmp_path,
+        "web_root": tmp_path,
+    }
     settings = EdgeSettings(**usual, **place, store_access_key="", store_secret_key="")
 
     assert '"host_rewrite_literal": "s3.example.com"' in json.dumps(render(settings))
