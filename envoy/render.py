@@ -54,7 +54,7 @@ class EdgeSettings:
     descriptors: Path = ROOT / "gen" / "spotilike.binpb"
     openapi: Path = ROOT / "gen" / "openapi.json"
     metrics: tuple[str, int] | None = None
-    """Host and port where Prometheus reads /stats/prometheus, without TLS; nothing else can be had there."""
+    """Host and port where Prometheus reads /metrics, without TLS; nothing else can be had there."""
     traces: Traces | None = None
     """None records nothing."""
     trusted_proxies: int = 0

@@ -14,7 +14,7 @@ class Settings(StorageSettings):
     edge_keys_port: int = 9903
     """Where Envoy fetches the keys of tokens from itself, on loopback."""
     edge_metrics_listen: str | None = None
-    """Where Prometheus reads /stats/prometheus, without TLS; nowhere unless set."""
+    """Where Prometheus reads /metrics, without TLS; nowhere unless set."""
     edge_certificate: Path | None = None
     """PEM chain for clients; unset where a proxy in front ends TLS, or nothing does."""
     edge_private_key: Path | None = None

@@ -1,7 +1,7 @@
 """What Prometheus reads from a real installation: names that stay, and values that move with what happens."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ MOST_SERIES = 1500
 
 
 @pytest.fixture(scope="module")
-def song(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Listener]]:
+def song(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Listener]:
     """Return a function that brings a song from the upload to a play."""
     master = audio.save(tmp_path_factory.mktemp("metrics") / "master.ogg", audio.sweep(2))
 
@@ -97,11 +97,11 @@ def test_the_listeners_show_metrics_and_nothing_else(installation: Installation)
     edge = f"http://127.0.0.1:{installation.part('envoy')['ports']['metrics']}"
     catalog = f"http://127.0.0.1:{installation.part('catalog')['ports']['metrics']}"
 
-    for path in ("/", "/stats", "/config_dump", "/quitquitquit", "/stats/prometheus/../../config_dump"):
+    for path in ("/", "/stats", "/config_dump", "/quitquitquit", "/metrics/../config_dump", "/metrics/config_dump"):
         assert httpx.get(f"{edge}{path}").status_code == httpx.codes.NOT_FOUND
-    assert httpx.post(f"{edge}/stats/prometheus").status_code == httpx.codes.NOT_FOUND
-    assert httpx.get(f"{catalog}/").status_code == httpx.codes.NOT_FOUND
-    assert httpx.post(f"{catalog}/metrics").status_code == httpx.codes.NOT_FOUND
+        assert httpx.get(f"{catalog}{path}").status_code == httpx.codes.NOT_FOUND
+    for part in (edge, catalog):
+        assert httpx.post(f"{part}/metrics").status_code == httpx.codes.NOT_FOUND
 
 
 @pytest.mark.xdist_group("quiet")

@@ -72,7 +72,7 @@ def uploaded(installation: Installation, tmp_path_factory: pytest.TempPathFactor
     upload = listener.upload(track, master)
     listener.job(upload["job"])
     played = listener.playable(track)
-    job = upload["job"].removeprefix("jobs/")
+    job: str = upload["job"].removeprefix("jobs/")
 
     def of_job(span: FinishedSpan) -> bool:
         return str(span.attributes.get("spotilike.task")) == job

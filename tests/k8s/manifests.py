@@ -1,5 +1,6 @@
 """What `kubectl kustomize` makes of an overlay, as the rules look at it."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -156,7 +157,7 @@ def id_of(item: Object) -> str:
     """Return kind and name, without the hash or the release that the name may end with."""
     name = name_of(item)
     if item["kind"] == "ConfigMap":
-        name = name.rpartition("-")[0]
+        name = re.sub("-[bcdfghkmt2456789]{10}$", "", name)
     if item["kind"] == "Job":
         name = name.removesuffix("-0-1-0")
     return f"{item['kind']}/{name}"

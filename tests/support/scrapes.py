@@ -1,7 +1,7 @@
 """What parts of an installation show to Prometheus, as it reads that (its text format)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,8 @@ import httpx
 from tests.support.installation import Installation
 
 _LINE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+_TYPE = re.compile(r"^# TYPE (\w+) (\w+)$", re.MULTILINE)
+_PARTS = ("_bucket", "_count", "_sum")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -27,6 +29,8 @@ class Scrape:
     """What one part showed at one time."""
 
     samples: Sequence[Sample]
+    kinds: Mapping[str, str]
+    """What is promised, also where nothing has happened yet: names and their kinds."""
 
     def value(self, name: str, **labels: str) -> float:
         """Add up the samples with this name and these labels."""
@@ -36,16 +40,17 @@ class Scrape:
 
     @cached_property
     def names(self) -> set[str]:
-        """The names of all samples."""
-        return {sample.name for sample in self.samples}
+        """The names of all samples, those to come included."""
+        parts = {name + part for name, kind in self.kinds.items() if kind == "histogram" for part in _PARTS}
+        return parts | set(self.kinds) | {sample.name for sample in self.samples}
 
 
 def scrape(installation: Installation, part: str) -> Scrape:
     """Read what a part shows."""
     port = installation.part(part)["ports"]["metrics"]
-    path = "/stats/prometheus" if part == "envoy" else "/metrics"
-    answer = httpx.get(f"http://127.0.0.1:{port}{path}")
+    answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
     assert answer.status_code == httpx.codes.OK
     lines = [_LINE.fullmatch(line) for line in answer.text.splitlines() if line and not line.startswith("#")]
     assert all(lines), "a line is no sample"
-    return Scrape([Sample(line[1], dict(_LABEL.findall(line[2] or "")), float(line[3])) for line in lines if line])
+    samples = [Sample(line[1], dict(_LABEL.findall(line[2] or "")), float(line[3])) for line in lines if line]
+    return Scrape(samples, dict(_TYPE.findall(answer.text)))
