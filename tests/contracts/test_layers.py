@@ -64,10 +64,18 @@ def test_no_service_imports_another(context):
 
 
 def test_what_is_shared_knows_no_context():
-    """services/common stands below all of them."""
+    """services/common and the administrator's job stand below all of them."""
     contexts = tuple(f"services.{context}." for context in CONTEXTS)
+    paths = modules("services/common/**/*.py", "services/provision/**/*.py")
 
-    assert offenders(modules("services/common/**/*.py"), lambda name: name.startswith(contexts)) == []
+    assert offenders(paths, lambda name: name.startswith(contexts)) == []
+
+
+def test_nothing_that_an_image_runs_knows_the_command_line():
+    """`./spotilike` starts one machine and is in no image."""
+    paths = modules("services/**/*.py", "envoy/**/*.py")
+
+    assert offenders(paths, lambda name: name.startswith(("cli.", "tests."))) == []
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Place:
     @property
     def sets(self) -> Path:
         """Return the folder of the sets."""
-        return self.folder / "sets"
+        return self.folder / "secrets"
 
     def secret(self, name: str, file: str) -> str:
         """Read a file of a set."""
@@ -57,16 +58,20 @@ class Place:
         shutil.rmtree(self.folder)
 
 
-def begin(folder: Path) -> Place:
+def make_secrets(folder: Path, postgres: str) -> None:
+    """Make the sets in a folder."""
+    run_module("services.provision", "secrets", SPOTILIKE_KEEP_IN=str(folder), SPOTILIKE_POSTGRES=postgres)
+
+
+def begin(folder: Path, make: Callable[[Path, str], None] = make_secrets) -> Place:
     """Make secrets in an empty folder with a short path, and start engines that know them and hold nothing yet."""
     data = DataFolder(folder / "data")
     data.make()
     engines = Engines.at(data, durable=False)
-    settings = {"SPOTILIKE_KEEP_IN": str(folder / "sets"), "SPOTILIKE_POSTGRES": f"127.0.0.1:{engines.postgres.port}"}
-    run_module("services.provision", "secrets", **settings)
-    shutil.copytree(folder / "sets" / MADE, data.secrets / "made")
-    seeds = data.path / "nats" / "seeds"
+    made, seeds = folder / "secrets" / MADE, data.path / "nats" / "seeds"
+    make(made.parent, f"127.0.0.1:{engines.postgres.port}")
+    shutil.copytree(made, data.secrets / "made")
     seeds.mkdir(parents=True)
     for identity in IDENTITIES:
-        shutil.copy(folder / "sets" / MADE / f"nats_{identity}", seeds / f"{identity}.nk")
+        shutil.copy(made / f"nats_{identity}", seeds / f"{identity}.nk")
     return Place(folder, engines, start_daemon(data.path, os.getpid(), PARTS))
