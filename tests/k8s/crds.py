@@ -315,8 +315,16 @@ class BackupPlace(Strict):
     data: Rows
 
 
+class Sidecar(Strict):
+    """ObjectStoreSpec.instanceSidecarConfiguration."""
+
+    resources: Resources
+
+
 class ObjectStore(Strict):
     """ObjectStoreSpec."""
+
+    instance_sidecar_configuration: Sidecar
 
     configuration: BackupPlace
     retention_policy: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[dwm]$")]

