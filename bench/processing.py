@@ -5,7 +5,7 @@
 the most memory of the pipeline with its FFmpeg; and, in a whole installation, the time from the last byte of a master
 of three minutes until its artist can hear its beginning, and until its job has completed, beside the bare FFmpeg; and
 how long two workers need for a pile of masters, beside `xargs -P 2` with the bare FFmpeg. Without a master it makes
-four minutes of noise. `--minutes` adds memory and preview for a master of that length.
+four minutes of something like music. `--minutes` adds memory and preview for a master of that length.
 """
 
 import argparse
@@ -46,7 +46,7 @@ LOOKS_A_MEMORY = 20
 OTHER_OUTPUTS = 3
 RECIPE = Recipe()
 THREE_MINUTES = 180
-PILE, PILE_SECONDS, POOL = 8, 60, 2
+PILE, POOL = 4, 2
 PATIENCE_SECONDS = 120
 LEAST_BYTES = 1000
 SETTLE_SECONDS = 3
@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        master = options.master or audio.save(folder / "master.flac", audio.noise(240))
+        master = options.master or _save(folder / "master.flac", 240)
         if options.once:
             asyncio.run(_once(master, options.once))
             return
@@ -101,9 +101,14 @@ async def _compare(master: Path, rounds: int, folder: Path) -> None:
     _say(f"memory: {max(cost.memory for cost in ours) / (1 << 20):.0f} MiB")
 
 
+def _save(path: Path, seconds: float) -> Path:
+    """Make a master of the depth and spectrum of a song, so that it takes as much room and work as one."""
+    return audio.save(path, audio.music(seconds), audio.RATE, "-sample_fmt", "s16")
+
+
 def _repeat(minutes: int, folder: Path) -> Path:
     """Make a WAV of one minute again and again, so that making it takes no memory of its own."""
-    minute = audio.save(folder / "minute.wav", audio.noise(60))
+    minute = _save(folder / "minute.wav", 60)
     command = [audio.FFMPEG, "-loglevel", "error", "-stream_loop", str(minutes - 1), "-i", str(minute), "-c", "copy"]
     subprocess.run([*command, str(folder / "long.wav")], check=True)  # noqa: S603 (our own words)
     return folder / "long.wav"
@@ -125,7 +130,7 @@ async def _upload(listener: Listener, rounds: int, folder: Path, long: Path | No
     ffmpeg = await Ffmpeg.find()
     previews = []
     for form in ("wav", "flac"):
-        master = audio.save(folder / f"three.{form}", audio.noise(THREE_MINUTES))
+        master = _save(folder / f"three.{form}", THREE_MINUTES)
         source = await probe(master, ffmpeg, RECIPE.limits, inspect(master))
         heard, ours, bare = [], [], []
         for _ in range(rounds):
@@ -153,7 +158,7 @@ async def _upload(listener: Listener, rounds: int, folder: Path, long: Path | No
 async def _pile(listener: Listener, rounds: int, folder: Path) -> None:
     """Let a pool of workers, and as many bare FFmpegs, work on the same masters."""
     ffmpeg = await Ffmpeg.find()
-    masters = [audio.save(folder / f"{number}.flac", audio.noise(PILE_SECONDS)) for number in range(PILE)]
+    masters = [_save(folder / f"{number}.flac", THREE_MINUTES) for number in range(PILE)]
     source = await probe(masters[0], ffmpeg, RECIPE.limits, inspect(masters[0]))
     outputs = [folder / f"of-{master.stem}" for master in masters]
     for output in outputs:

@@ -15,7 +15,7 @@ from cli.problem import Problem
 CHROMIUM = "chromium"
 NEMESIS = "--nemesis"
 _WORKERS = "2"
-_LONG_FORM = ("-n", "0", "-s", "tests/nemesis/long.py")
+_LONG_FORM = ("-n", "0", "-s", "tests/nemesis/long.py", "tests/nemesis/odd_masters.py")
 
 
 def test(arguments: list[str]) -> None:

@@ -63,7 +63,7 @@ async def connect(settings: NatsSettings, identity: str) -> Client:
         log.warning("nats_connection", error=str(error) if error else "lost or back")
 
     return await nats.connect(
-        settings.nats_url,
+        settings.nats_url.split(","),
         nkeys_seed=str(settings.nats_seed_file),
         inbox_prefix=f"_INBOX_{identity}".encode(),
         name=identity,

@@ -69,7 +69,7 @@ def test_a_missing_part_is_named(folder: Path):
         if program.name != "nats-server":
             (venv / "bin" / program.name).symlink_to(program)
     (venv / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
-    options = Options(str(folder / "data"), "127.0.0.1", free_port(), tls=False, workers=1)
+    options = Options(str(folder / "data"), "127.0.0.1", free_port(), tls=False, workers=1, replicas=1, nats_nodes=1)
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     done = subprocess.run(  # noqa: S603 - our own argv
         [str(venv / "bin" / "python"), "-P", "-m", "cli.supervise", options.to_json()],

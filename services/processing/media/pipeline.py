@@ -5,8 +5,9 @@ playlists last.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media import loudness, waveform
@@ -47,10 +48,11 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
     encoding = Encoding(source, recipe, sink, on_progress, preview)
     try:
         async with master.stream() as stream:
-            outcome = await encoding.run(ffmpeg, stream)
-        if not was_whole:
-            await master.arrived()
-            structure, encoding.source = await _look(master.path, ffmpeg, recipe.limits)
+            run = encoding.run(ffmpeg, stream)
+            if was_whole:
+                outcome = await run
+            else:
+                outcome, (structure, encoding.source) = await _both(run, _look_again(master, ffmpeg, recipe.limits))
         refuse(outcome, encoding.source, structure, recipe.limits)
         cover = await _keep_cover(encoding, master.path, ffmpeg)
         facts = _facts(encoding, outcome, cover)
@@ -72,6 +74,25 @@ async def _look(master: Path, ffmpeg: Ffmpeg, limits: Limits) -> tuple[Structure
         message = "The file holds several recordings, one after another. Upload each of them as its own track."
         raise TranscodeError(Reason.UNSUPPORTED_CONTAINER, message)
     return structure, await probe(master, ffmpeg, limits, structure)
+
+
+async def _look_again(master: Master, ffmpeg: Ffmpeg, limits: Limits) -> tuple[Structure, Source]:
+    """Find out what a master is when it is whole. Raises TranscodeError, and whatever went wrong on its way."""
+    await master.arrived()
+    return await _look(master.path, ffmpeg, limits)
+
+
+async def _both(
+    run: Coroutine[Any, Any, Outcome], look: Coroutine[Any, Any, tuple[Structure, Source]]
+) -> tuple[Outcome, tuple[Structure, Source]]:
+    """Wait for both; the first failure ends the other."""
+    tasks = asyncio.create_task(run), asyncio.create_task(look)
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_cover(encoding: Encoding, master: Path, ffmpeg: Ffmpeg) -> str:
