@@ -7,6 +7,7 @@ about each container, how long it took to be ready and what it needed. docs/imag
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -163,6 +164,7 @@ def main() -> None:
             tag = COMPOSE["services"]["edge" if image == "spotilike-edge" else "user"]["image"]
             timed(f"build {image}", partial(podman.build, ROOT, image, tag, options.build_options))
             say(f"{image:24} {podman.size(tag) / MIB:6.0f} MiB")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever limits the time finds everything removed
     folder = Path(tempfile.mkdtemp(prefix="spotilike-test-", dir="/tmp"))
     folder.chmod(0o711)  # the account of the containers has to come by
     scene = Scene(podman, folder)
