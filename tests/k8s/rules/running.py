@@ -9,11 +9,17 @@ from envoy.routes import SLOW_SECONDS
 from envoy.settings import Settings as EdgeSettings
 from services.catalog.settings import Settings as CatalogSettings
 from services.common.metrics import Metrics
-from services.common.settings import DatabaseSettings, MetricsSettings, ServiceSettings, StorageSettings
+from services.common.settings import (
+    DatabaseSettings,
+    MetricsSettings,
+    ServiceSettings,
+    StorageSettings,
+    StreamsSettings,
+)
 from services.common.streams import CONTEXTS
 from services.processing.settings import Settings as ProcessingSettings
 from services.processing.settings import WorkerSettings
-from services.provision.settings import DatabasesSettings, SecretsSettings, StreamsSettings
+from services.provision.settings import DatabasesSettings, SecretsSettings
 from services.streaming.settings import Settings as StreamingSettings
 from services.user.settings import Settings as UserSettings
 from tests.k8s.manifests import Manifests, Object, Pods, containers, id_of, name_of, program, quantity
