@@ -32,6 +32,8 @@ class NatsSettings(BaseSettings):
     """nats://host:port, of several servers between commas."""
     nats_seed_file: Path
     """File with the nkey seed of this identity."""
+    nats_ca_file: Path | None = None
+    """The authority that servers are certified by, where they speak TLS; None is plain, for one machine."""
 
 
 class StreamsSettings(NatsSettings):
