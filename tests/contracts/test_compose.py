@@ -26,7 +26,7 @@ SECRET_NAME = re.compile(r"(PASSWORD|SECRET|TOKEN|KEY|SEED|CREDENTIAL)S?$")
 STEPS: dict[str, type[BaseSettings]] = {
     "secrets": SecretsSettings,
     "databases": DatabasesSettings,
-    "streams": NatsSettings,
+    "streams": StreamsSettings,
     "buckets": StorageSettings,
 }
 PROGRAMS = [name for name, service in SERVICES.items() if service["image"] == f"spotilike:{VERSION}"]
