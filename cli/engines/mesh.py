@@ -72,8 +72,8 @@ class Product:
         return {listener: self._engines.ports.take(f"{name}-{listener}") for listener in _LISTENERS}
 
     def _service(self, context: str, name: str, listen: Mapping[str, int]) -> Part:
-        ports = {**listen, **self._metrics_port(name)}
         at_once = _AT_ONCE if self._counts.replicas == 1 else {}
+        ports = {**listen, **self._metrics_port(name)}
         return Part(
             name=name,
             argv=[sys.executable, "-P", "-m", f"services.{context}"],

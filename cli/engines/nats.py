@@ -160,11 +160,11 @@ class NatsServers:
 
 def _cluster(membership: Membership) -> str:
     """Return how a server finds the others, and what it asks of whoever says to be one of them."""
-    others = [f'"nats-route://nats:{membership.password}@127.0.0.1:{port}"' for port in membership.routes]
+    routes = ", ".join(f'"nats-route://nats:{membership.password}@127.0.0.1:{port}"' for port in membership.routes)
     return f"""cluster {{
   name: spotilike
   listen: 127.0.0.1:{membership.route}
   authorization {{ user: nats, password: "{membership.password}" }}
-  routes: [{", ".join(others)}]
+  routes: [{routes}]
 }}
 """

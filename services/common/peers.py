@@ -69,8 +69,8 @@ def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
-    address = f"ipv4:{target}" if others else target
     interceptors: list[Any] = [TracedCalls()] if tracing.is_on() else []
+    address = f"ipv4:{target}" if others else target
     return grpc.aio.secure_channel(address, credentials(tls_dir), options=options, interceptors=interceptors)
 
 

@@ -14,7 +14,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from services.common import events
-from services.common.settings import NatsSettings, load
+from services.common.settings import StreamsSettings, load
 
 CONTEXTS = ("user", "catalog", "processing", "streaming")
 KEEP = timedelta(days=7)
@@ -75,7 +75,7 @@ def consumers_of(context: str) -> tuple[Consumer, ...]:
     return tuple(consumer for consumer in CONSUMERS if consumer.context == context)
 
 
-async def declare(settings: NatsSettings) -> None:
+async def declare(settings: StreamsSettings) -> None:
     """Make or change every stream and consumer; doing it again changes nothing.
 
     Servers that have just started do not know each other yet: until they do, it is tried again.
@@ -125,4 +125,4 @@ async def _declare(jetstream: JetStreamContext, replicas: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(declare(load(NatsSettings)))
+    asyncio.run(declare(load(StreamsSettings)))

@@ -15,7 +15,7 @@ import urllib3
 from minio import Minio
 
 from services.common import streams, telemetry
-from services.common.settings import NatsSettings, StorageSettings, load
+from services.common.settings import StorageSettings, StreamsSettings, load
 from services.provision import holders, objects
 from services.provision.databases import Server
 from services.provision.keepers import Cluster, Folder, Keeper
@@ -43,7 +43,7 @@ def make_databases() -> None:
 
 def make_streams() -> None:
     """Make the streams and consumers; a server that is not there yet is waited for while connecting."""
-    settings = load(NatsSettings)
+    settings = load(StreamsSettings)
     asyncio.run(streams.declare(settings))
     log.info("streams_made", replicas=settings.nats_replicas)
 

@@ -29,7 +29,7 @@ def accounts(seeds: Mapping[str, str]) -> str:
 
 
 def _permissions(context: str) -> str:
-    """Return what a context may do: publish its own facts and nudges, look at its stream, pull from its consumers.
+    """Return what a context may do: publish its own facts and nudges, look at its own stream, pull from its consumers.
 
     Streams and consumers themselves are made by the admin identity.
     """

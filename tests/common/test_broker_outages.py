@@ -12,6 +12,7 @@ from nats.js.errors import APIError
 
 from cli.engines.ports import PortBook
 from services.common import events, streams
+from services.common.settings import StreamsSettings
 from tests.support import brokers
 from tests.support.links import Link
 from tests.support.places import open_place, until
@@ -117,7 +118,7 @@ async def test_streams_may_be_kept_by_more_servers_and_by_fewer_again(tmp_path):
     """As many as the setting says when they are declared; what is in them stays."""
     async with running_cluster(tmp_path) as (_, nats):
         for number, replicas in enumerate((1, 3, 1)):
-            settings = brokers.settings(nats).model_copy(update={"nats_replicas": replicas})
+            settings = StreamsSettings(**dict(brokers.settings(nats)), nats_replicas=replicas)
             await streams.declare(settings)
             connection = await events.connect(settings, "admin")
             jetstream = connection.jetstream()

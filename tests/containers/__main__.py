@@ -7,6 +7,7 @@ about each container, how long it took to be ready and what it needed. docs/imag
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ PROBE_SECONDS = 2
 STOP_SECONDS = 25
 MASTER_SECONDS = 30
 HEALTH_PORT = 8086
+SMTP_PORT = 2525
 MIB = 1 << 20
 CONFINED = {"uid": "10001", "gid": "10001", "capabilities": "0" * 16, "no new privileges": "1", "root": "ro"}
 
@@ -114,9 +116,8 @@ class Scene:
     def _is_ready(self, name: str) -> bool:
         if name == "worker":
             return '"event": "working"' in self._podman.logs(name)
-        if name == "mailbox":
-            return True
-        probe = http_ok(self.edge_port, "/healthz") if name == "edge" else grpc_serving(HEALTH_PORT, HOSTS[name])
+        probes = {"edge": http_ok(self.edge_port, "/healthz"), "mailbox": _takes_mail}
+        probe = probes[name] if name in probes else grpc_serving(HEALTH_PORT, HOSTS[name])
         try:
             return asyncio.run(_asked(probe()))
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
@@ -144,6 +145,12 @@ class Scene:
             self._place.end()
 
 
+async def _takes_mail() -> bool:
+    reader, writer = await asyncio.open_connection(HOSTS["mailbox"], SMTP_PORT)
+    writer.close()
+    return (await reader.readline()).startswith(b"220")
+
+
 async def _asked(probe: Awaitable[bool]) -> bool:
     async with asyncio.timeout(PROBE_SECONDS):
         return await probe
@@ -163,6 +170,7 @@ def main() -> None:
             tag = COMPOSE["services"]["edge" if image == "spotilike-edge" else "user"]["image"]
             timed(f"build {image}", partial(podman.build, ROOT, image, tag, options.build_options))
             say(f"{image:24} {podman.size(tag) / MIB:6.0f} MiB")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever limits the time finds everything removed
     folder = Path(tempfile.mkdtemp(prefix="spotilike-test-", dir="/tmp"))
     folder.chmod(0o711)  # the account of the containers has to come by
     scene = Scene(podman, folder)

@@ -41,6 +41,7 @@ class Installation:
             command=[_at_home(name, word) for word in service["command"]],
             memory=service["mem_limit"],
             tmpfs=service["tmpfs"],
+            stop_signal=service.get("stop_signal", "SIGTERM"),
             environment=variables | self.here,
             mounts={target: (folder, writable) for target, folder, writable in mounts},
         )

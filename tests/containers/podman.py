@@ -23,6 +23,7 @@ class Container:
     command: Sequence[str]
     memory: str
     tmpfs: Sequence[str]
+    stop_signal: str = "SIGTERM"
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, tuple[Path, bool]] = field(default_factory=dict)
     """By the place in the container: the folder, and whether it may be written."""
@@ -58,7 +59,7 @@ class Podman:
         self._call(["run", "--detach", *self._options(container)])
 
     def stop(self, name: str, seconds: int) -> int:
-        """Send SIGTERM and wait; answers the exit code, which is 137 when it did not end by itself."""
+        """Ask a container to end and wait; answers the exit code, which is 137 when it did not end by itself."""
         self._call(["stop", "--time", str(seconds), name])
         return int(self._call(["inspect", "--format", "{{.State.ExitCode}}", name]))
 
@@ -90,6 +91,7 @@ class Podman:
             "--user=10001:10001",
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
+            f"--stop-signal={container.stop_signal}",
             f"--memory={container.memory}",
             f"--memory-swap={container.memory}",
             *(f"--tmpfs={tmpfs}" for tmpfs in container.tmpfs),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from services.common.settings import DatabaseSettings, NatsSettings, StorageSettings
+from services.common.settings import DatabaseSettings, StorageSettings, StreamsSettings
 from services.processing.settings import WorkerSettings
 from services.provision import holders
 from services.provision.keepers import Folder
@@ -26,7 +26,7 @@ SECRET_NAME = re.compile(r"(PASSWORD|SECRET|TOKEN|KEY|SEED|CREDENTIAL)S?$")
 STEPS: dict[str, type[BaseSettings]] = {
     "secrets": SecretsSettings,
     "databases": DatabasesSettings,
-    "streams": NatsSettings,
+    "streams": StreamsSettings,
     "buckets": StorageSettings,
 }
 PROGRAMS = [name for name, service in SERVICES.items() if service["image"] == f"spotilike:{VERSION}"]
