@@ -33,7 +33,6 @@ from cli.engines.data import DataFolder
 from services.common import contract, telemetry
 from services.common.auth import AUDIENCE, ISSUER, TOKEN_TYPE, TokenVerifier
 from services.common.interceptors import CallInterceptor, Limits
-from services.common.peers import channel
 from services.user.passwords import hasher
 from spotilike.auth.v1.jwks_pb2 import Jwks
 from spotilike.auth.v1.permission_pb2 import Permission
@@ -48,6 +47,7 @@ from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
 from spotilike.user.v1.user_pb2 import User
 from spotilike.user.v1.user_service_pb2 import CreateUserRequest
 from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
+from tests.support.channels import channel
 from tests.support.engines import Run
 from tests.support.installation import start, stop
 from tests.support.services import PASSWORD

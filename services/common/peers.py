@@ -46,17 +46,21 @@ UNKNOWN_KID_SECONDS = 5.0
 log = structlog.get_logger("peers")
 
 
+def credentials(tls_dir: Path) -> grpc.ChannelCredentials:
+    """Read the certificate by which others know this service, and the authority by which it knows them."""
+    return grpc.ssl_channel_credentials(
+        root_certificates=(tls_dir / "ca.crt").read_bytes(),
+        private_key=(tls_dir / "tls.key").read_bytes(),
+        certificate_chain=(tls_dir / "tls.crt").read_bytes(),
+    )
+
+
 def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
     """Open a channel to the internal listeners at `target` with the certificate in `tls_dir`.
 
     The target is host:port, where a name may stand for several replicas, or several IPv4 addresses between commas.
     """
     first, *others = target.split(",")
-    credentials = grpc.ssl_channel_credentials(
-        root_certificates=(tls_dir / "ca.crt").read_bytes(),
-        private_key=(tls_dir / "tls.key").read_bytes(),
-        certificate_chain=(tls_dir / "tls.crt").read_bytes(),
-    )
     options = [
         ("grpc.service_config", json.dumps(REPLICAS)),
         ("grpc.default_authority", first),
@@ -67,7 +71,7 @@ def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
     ]
     interceptors: list[Any] = [TracedCalls()] if tracing.is_on() else []
     address = f"ipv4:{target}" if others else target
-    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, credentials(tls_dir), options=options, interceptors=interceptors)
 
 
 class TracedCalls(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
