@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -28,12 +27,12 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bench.calls import AT_ONCE, at_once, seconds
 from cli.engines.certificates import CertificateAuthority
 from cli.engines.data import DataFolder
 from services.common import contract, telemetry
 from services.common.auth import AUDIENCE, ISSUER, TOKEN_TYPE, TokenVerifier
 from services.common.interceptors import CallInterceptor, Limits
-from services.common.peers import channel
 from services.user.passwords import hasher
 from spotilike.auth.v1.jwks_pb2 import Jwks
 from spotilike.auth.v1.permission_pb2 import Permission
@@ -48,13 +47,13 @@ from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
 from spotilike.user.v1.user_pb2 import User
 from spotilike.user.v1.user_service_pb2 import CreateUserRequest
 from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
+from tests.support.channels import channel
 from tests.support.engines import Run
 from tests.support.installation import start, stop
 from tests.support.services import PASSWORD
 
 ROUNDS = 5
 CALLS = 5000
-AT_ONCE = 8
 LOGINS = 200
 GET_JWKS = "/spotilike.user.v1.KeyService/GetJwks"
 KINDS = ("bare", "pipeline", "pipeline with token")
@@ -131,25 +130,9 @@ def _token(key: Ed25519PrivateKey) -> str:
 
 
 async def _microseconds(server: psutil.Process, stub: Any, metadata: Any) -> float:  # noqa: ANN401 (generated)
-    before = _seconds(server)
-    await _at_once(CALLS, lambda: stub.GetJwks(GetJwksRequest(), metadata=metadata))
-    return (_seconds(server) - before) / CALLS * 1e6
-
-
-async def _at_once(count: int, work: Callable[[], Awaitable[object]]) -> None:
-    """Do something many times, a few at once."""
-    left = iter(range(count))
-
-    async def some() -> None:
-        for _ in left:
-            await work()
-
-    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
-
-
-def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    before = seconds(server)
+    await at_once(CALLS, lambda: stub.GetJwks(GetJwksRequest(), metadata=metadata))
+    return (seconds(server) - before) / CALLS * 1e6
 
 
 async def _compare_logins() -> None:
@@ -162,9 +145,9 @@ async def _compare_logins() -> None:
         requests = cycle([await _sign_up(link) for _ in range(2 * AT_ONCE)])
         ours, bare = [], []
         for _ in range(ROUNDS):
-            before = _seconds(psutil.Process(part["pid"]))
-            await _at_once(LOGINS, lambda: SessionServiceStub(link).CreateSession(next(requests)))
-            ours.append(LOGINS / (_seconds(psutil.Process(part["pid"])) - before))
+            before = seconds(psutil.Process(part["pid"]))
+            await at_once(LOGINS, lambda: SessionServiceStub(link).CreateSession(next(requests)))
+            ours.append(LOGINS / (seconds(psutil.Process(part["pid"])) - before))
             bare.append(_bare_argon2())
         rate, most = statistics.median(ours), statistics.median(bare)
         _say(f"logins in a second of one core: {rate:.1f}; bare Argon2: {most:.1f}; ratio {rate / most:.2f}")

@@ -21,6 +21,8 @@ Data = Annotated[
 ]
 _DATA = ROOT / ".spotilike"
 _MOST_WORKERS = 64
+_MOST_REPLICAS = 4
+_MOST_NATS_NODES = 3
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - these are what is refused
 
 
@@ -33,6 +35,12 @@ def up(  # noqa: PLR0913 - the options of the command
     workers: Annotated[
         int, typer.Option(envvar="SPOTILIKE_WORKERS", min=1, max=_MOST_WORKERS, help="How many encode at once.")
     ] = 2,
+    replicas: Annotated[
+        int, typer.Option(envvar="SPOTILIKE_REPLICAS", min=1, max=_MOST_REPLICAS, help="Processes of each service.")
+    ] = 1,
+    nats_nodes: Annotated[
+        int, typer.Option(envvar="SPOTILIKE_NATS_NODES", min=1, max=_MOST_NATS_NODES, help="Servers of NATS: 1 or 3.")
+    ] = 1,
     host: Annotated[str, typer.Option(envvar="SPOTILIKE_HOST", help="The address the edge listens on.")] = "127.0.0.1",
     tls: Annotated[
         bool, typer.Option("--tls", help="Serve HTTPS under a certificate authority of this folder.")
@@ -46,11 +54,13 @@ def up(  # noqa: PLR0913 - the options of the command
     from cli import up as implementation
     from cli.options import Options
 
+    if nats_nodes == _MOST_NATS_NODES - 1:
+        raise Problem("Of two NATS servers both are needed: choose --nats-nodes 3, of which any two will do, or 1.")
     if host in _ANY_ADDRESS:
         raise Problem(f"No certificate fits {host}: give the address by which other devices reach this machine.")
     if not (_is_loopback(host) or tls):
         raise Problem(f"Passwords would travel unprotected on {host}: add --tls to listen beyond this machine.")
-    implementation.up(Options(str(data.resolve()), host, port, tls, workers), detach=detach)
+    implementation.up(Options(str(data.resolve()), host, port, tls, workers, replicas, nats_nodes), detach=detach)
 
 
 @app.command()
@@ -63,7 +73,7 @@ def down(data: Data = _DATA) -> None:
 
 @app.command()
 def restart(name: str, data: Data = _DATA) -> None:
-    """Restart one part, and wait until it is ready."""
+    """Restart one part, or one after another all that share a name, and wait until they are ready."""
     from cli import down as implementation
 
     implementation.restart(DataFolder(data), name)
@@ -99,6 +109,30 @@ def doctor(
     from cli import doctor as implementation
 
     implementation.doctor(DataFolder(data), port)
+
+
+@app.command()
+def backup(folder: Path, data: Data = _DATA) -> None:
+    """Save a running installation into a folder, which the next backup brings up to date."""
+    from cli.backup import make
+
+    make.backup(DataFolder(data), folder.resolve())
+
+
+@app.command()
+def restore(folder: Path, data: Data = _DATA) -> None:
+    """Make an installation of a backup, in an empty data folder."""
+    from cli.backup import restore as implementation
+
+    implementation.restore(DataFolder(data), folder.resolve())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def drill(context: typer.Context) -> None:
+    """Lose an installation of its own and restore it from a backup; the arguments are those of `up`."""
+    from cli import tests as implementation
+
+    implementation.drill(context.args)
 
 
 @app.command()

@@ -5,6 +5,7 @@ import os
 import sys
 
 from cli.engines.certificates import CertificateAuthority
+from cli.engines.parts import is_one_of
 
 _COLOURS = itertools.cycle(("36", "33", "35", "32", "34", "96", "93", "95", "92", "94"))
 _NAME_WIDTH = 18
@@ -25,7 +26,7 @@ class Console:
 
     def line(self, name: str, text: str) -> None:
         """Print a line of a part; the engines' chatter stays in their log files."""
-        if self._lines and name not in _ENGINES:
+        if self._lines and not any(is_one_of(name, engine) for engine in _ENGINES):
             self._write(name, text)
 
     def ready(self, url: str, authority: CertificateAuthority | None) -> None:

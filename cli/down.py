@@ -8,7 +8,8 @@ import typer
 
 from cli.engines import control
 from cli.engines.data import DataFolder
-from cli.problem import Problem
+from cli.engines.parts import is_one_of
+from cli.engines.running import running
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 60.0
@@ -30,7 +31,8 @@ def down(data: DataFolder) -> None:
 
 
 def restart(data: DataFolder, name: str) -> None:
-    """Stop one part and wait until it is ready again."""
-    if control.ask(data, "restart", name=name) is None:
-        raise Problem(f"Spotilike does not run in {data.path}: start it with ./spotilike up.")
-    typer.echo(f"{name} is ready again.")
+    """Stop one part and wait until it is ready again; replicas take their turn, so that the others go on."""
+    parts = [part["name"] for part in running(data)["parts"]]
+    for part in [part for part in parts if is_one_of(part, name)] or [name]:
+        control.ask(data, "restart", name=part)
+        typer.echo(f"{part} is ready again.")

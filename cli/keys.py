@@ -7,6 +7,7 @@ import typer
 
 from cli.engines.certificates import CertificateAuthority
 from cli.engines.data import DataFolder
+from cli.engines.parts import is_one_of
 from cli.engines.running import running
 from cli.problem import Problem
 from spotilike.internal.v1.streaming_service_pb2 import RotateMediaKeysRequest
@@ -24,15 +25,15 @@ class _Operator:
     data: DataFolder
 
     def channel(self, context: str) -> grpc.Channel:
-        """Open a channel to the internal listener of a context."""
-        ports = {part["name"]: part["ports"] for part in running(self.data)["parts"]}
+        """Open a channel to the internal listener of a context, of whichever replica."""
+        ports = next(part["ports"] for part in running(self.data)["parts"] if is_one_of(part["name"], context))
         tls = CertificateAuthority(self.data.tls).service("cli")
         credentials = grpc.ssl_channel_credentials(
             root_certificates=(tls / "ca.crt").read_bytes(),
             private_key=(tls / "tls.key").read_bytes(),
             certificate_chain=(tls / "tls.crt").read_bytes(),
         )
-        return grpc.secure_channel(f"127.0.0.1:{ports[context]['internal']}", credentials)
+        return grpc.secure_channel(f"127.0.0.1:{ports['internal']}", credentials)
 
 
 def rotate(data: DataFolder, *, emergency: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from cli.engines.data import DataFolder
+from cli.engines.parts import is_one_of
 from cli.problem import Problem
 
 _SHOWN_LINES = 50
@@ -15,16 +16,16 @@ _TAIL_BYTES = 64 << 10
 
 
 def logs(data: DataFolder, name: str | None, *, follow: bool) -> None:
-    """Print the last lines of one part or of all, with names in front where there are several."""
+    """Print the last lines of one part, of those that share a name, or of all; names stand in front of several."""
     files = sorted(data.logs.glob("*.log"))
     names = [file.stem for file in files]
     if name is not None:
-        if name not in names:
+        files = [file for file in files if is_one_of(file.stem, name)]
+        if not files:
             known = ", ".join(names) or "none yet"
             raise Problem(f"There is no log of {name} in {data.logs}. There are: {known}.")
-        files = [data.logs / f"{name}.log"]
     width = max((len(file.stem) for file in files), default=0)
-    followed = [_LogFile(file, "" if name else f"{file.stem:<{width}} | ") for file in files]
+    followed = [_LogFile(file, "" if len(files) == 1 else f"{file.stem:<{width}} | ") for file in files]
     for log in followed:
         log.show_last(_SHOWN_LINES)
     while follow:

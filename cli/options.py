@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cli.engines.address import Address
 from cli.engines.data import DataFolder
+from cli.engines.parts import Counts
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,18 @@ class Options:
     port: int
     tls: bool
     workers: int
+    replicas: int
+    nats_nodes: int
 
     @property
     def address(self) -> Address:
         """Return where the edge listens."""
         return Address(self.host, self.port, self.tls)
+
+    @property
+    def counts(self) -> Counts:
+        """Return how many there are of what there may be several of."""
+        return Counts(self.workers, self.replicas, self.nats_nodes)
 
     @property
     def folder(self) -> DataFolder:

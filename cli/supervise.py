@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from cli.backup.erasures import Erasures
 from cli.console import Console
 from cli.engines import control
 from cli.engines.certificates import CertificateAuthority
@@ -35,12 +36,14 @@ def run(options: Options, console: Console) -> None:
 
 
 async def _run(data: DataFolder, options: Options, console: Console) -> None:
-    supervisor = Supervisor(Product(data, Edge(options.address), options.workers).mesh(), data.logs, console)
+    product = Product(data, Edge(options.address), options.counts)
+    supervisor = Supervisor(product.mesh(), data.logs, console)
     desk = _Desk(data, options, supervisor)
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, supervisor.ask_to_stop)
     server = await control.serve(data, desk.answer)
+    erasures = loop.create_task(Erasures(data, product.postgres).run())
     try:
         await supervisor.start()
         if not supervisor.is_stopping:
@@ -49,6 +52,7 @@ async def _run(data: DataFolder, options: Options, console: Console) -> None:
             await supervisor.watch()
     finally:
         desk.state = "stopping"
+        erasures.cancel()
         await supervisor.stop()
         server.close()
 

@@ -47,6 +47,8 @@ class EdgeSettings:
     store_access_key: str
     store_secret_key: str
     store_region: str = "us-east-1"
+    store_ca: Path | None = None
+    """Authorities that the store is certified by, where it speaks TLS; None is plain HTTP."""
     web_root: Path = ROOT / "web" / "dist"
     """The built player; nothing is served while the folder is missing."""
     descriptors: Path = ROOT / "gen" / "spotilike.binpb"
@@ -76,7 +78,9 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
     contract = Contract.read(settings.descriptors)
     served = [pages.openapi_page(settings.openapi), *pages.web_pages(settings.web_root)]
     store_host, store_port = settings.store
-    store = f"{store_host}:{store_port}"
+    default_port = 443 if settings.store_ca else 80
+    # In a signature the port is named where it is another than the scheme's own.
+    store = store_host if store_port == default_port else f"{store_host}:{store_port}"
     traced = tracing.described(settings.traces) if settings.traces else {}
     https = settings.https or settings.certificate is not None
     scripts = {script.stem: script.read_text() for script in HERE.glob("*.lua")}
@@ -118,6 +122,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "store_host": store_host,
         "store_port": store_port,
         "store_region": settings.store_region,
+        "store_tls": _store_tls(settings),
         "store_access_key": settings.store_access_key,
         "store_secret_key": settings.store_secret_key,
     }
@@ -148,6 +153,29 @@ def _downstream_tls(settings: EdgeSettings) -> dict[str, Any] | None:
                         "private_key": {"filename": str(settings.private_key)},
                     }
                 ],
+            },
+        },
+    }
+
+
+def _store_tls(settings: EdgeSettings) -> dict[str, Any] | None:
+    if settings.store_ca is None:
+        return None
+    host = settings.store[0]
+    by_name = not host.replace(".", "").isdigit()
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": host if by_name else None,
+            "common_tls_context": {
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+                "validation_context": {
+                    "trusted_ca": {"filename": str(settings.store_ca)},
+                    "match_typed_subject_alt_names": [
+                        {"san_type": "DNS" if by_name else "IP_ADDRESS", "matcher": {"exact": host}}
+                    ],
+                },
             },
         },
     }

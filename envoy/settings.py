@@ -22,6 +22,8 @@ class Settings(StorageSettings):
     """Whether a proxy in front ends TLS."""
     edge_trusted_proxies: int = 0
     """How many proxies of ours stand in front and note the client's address in X-Forwarded-For."""
+    edge_store_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")
+    """Authorities that the store is certified by, where `s3_tls` says that it speaks TLS."""
     edge_requests_per_second: int = 500
     """What one address may send in the long run."""
     edge_burst: int = 2000

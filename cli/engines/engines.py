@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cli.engines.certificates import CertificateAuthority
 from cli.engines.data import DataFolder
-from cli.engines.nats import Nats
+from cli.engines.nats import NatsServers
 from cli.engines.parts import Mesh
 from cli.engines.ports import PortBook
 from cli.engines.postgres import Postgres
@@ -21,11 +21,11 @@ class Engines:
     ports: PortBook
     secrets: SecretFiles
     postgres: Postgres
-    nats: Nats
+    nats: NatsServers
     seaweedfs: SeaweedFS
 
     @classmethod
-    def at(cls, data: DataFolder, *, durable: bool = True) -> "Engines":
+    def at(cls, data: DataFolder, *, nats_nodes: int = 1, durable: bool = True) -> "Engines":
         """Prepare the engines in a data folder. Without `durable` a power cut may lose data: for tests."""
         ports = PortBook(data.ports)
         secrets = SecretFiles(data.secrets)
@@ -34,7 +34,7 @@ class Engines:
             ports=ports,
             secrets=secrets,
             postgres=Postgres(data.path / "postgres", ports.take("postgres"), secrets, durable=durable),
-            nats=Nats(data.path / "nats", ports.take("nats"), ports.take("nats-monitor"), durable=durable),
+            nats=NatsServers.at(data.path / "nats", ports, secrets, nats_nodes, durable=durable),
             seaweedfs=SeaweedFS.at(data, ports, secrets),
         )
 
@@ -46,7 +46,7 @@ class Engines:
         return [
             self.postgres.part(),
             self.postgres.step(),
-            self.nats.part(),
+            *self.nats.parts(),
             self.seaweedfs.part(),
             self.seaweedfs.step(),
         ]

@@ -48,7 +48,9 @@ class Edge:
 
     address: Address
 
-    def part(self, engines: Engines, upstreams: Mapping[str, int], needs: Sequence[str], shown: Shown) -> Part:
+    def part(
+        self, engines: Engines, upstreams: Mapping[str, Sequence[int]], needs: Sequence[str], shown: Shown
+    ) -> Part:
         """Describe the process; its configuration is written before every start, so a restart serves a new player."""
         address = self.address
         authority = CertificateAuthority(engines.data.tls)
@@ -63,7 +65,7 @@ class Edge:
             certificate=public / "tls.crt" if public else None,
             private_key=public / "tls.key" if public else None,
             tls_dir=authority.service("edge"),
-            upstreams={context: [(_LOOPBACK, port)] for context, port in upstreams.items()},
+            upstreams={context: [(_LOOPBACK, port) for port in ports] for context, ports in upstreams.items()},
             store=(_LOOPBACK, engines.seaweedfs.ports["s3"]),
             store_access_key=keys.access_key,
             store_secret_key=keys.secret_key,

@@ -12,7 +12,8 @@ from cli.engines.data import ROOT, DataFolder
 from cli.engines.engines import Engines
 from cli.engines.envoy import Edge, Shown
 from cli.engines.logs import PartLog
-from cli.engines.parts import CONTEXTS, Mesh, Part, Step
+from cli.engines.parts import CONTEXTS, Counts, Mesh, Part, Step, numbered
+from cli.engines.postgres import Postgres
 from cli.engines.readiness import grpc_serving
 from cli.engines.traces import Tracing
 from cli.problem import Problem
@@ -23,7 +24,7 @@ _LISTENERS = ("public", "internal", "health")
 _METRICS = "SPOTILIKE_METRICS"
 """Set for `up`, it lets every part show metrics at a port of its own; `status --json` names the ports."""
 _AT_ONCE = {"SPOTILIKE_DRAIN_DELAY_SECONDS": "0"}
-"""A service that stops need not wait here: there is no other replica to which the edge could turn."""
+"""A service that stops need not wait when there is no other replica to which the edge could turn."""
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
 _PASSED_ON_PREFIXES = ("SPOTILIKE_", "OTEL_")
 
@@ -31,36 +32,52 @@ _PASSED_ON_PREFIXES = ("SPOTILIKE_", "OTEL_")
 class Product:
     """The whole installation: engines, migrations, the four services, the workers and the edge."""
 
-    def __init__(self, data: DataFolder, edge: Edge, workers: int) -> None:
-        self._engines = Engines.at(data)
+    def __init__(self, data: DataFolder, edge: Edge, counts: Counts) -> None:
+        self._engines = Engines.at(data, nats_nodes=counts.nats_nodes)
         self._data = data
         self._edge = edge
-        self._workers = workers
+        self._counts = counts
         self._tracing = Tracing.of(data, self._engines.ports)
         self._smtp_port = self._engines.ports.take("smtp")
-        self._listen = {
-            context: {listener: self._engines.ports.take(f"{context}-{listener}") for listener in _LISTENERS}
-            for context in CONTEXTS
-        }
+        self._listen = {context: [self._ports(name) for name in self._names(context)] for context in CONTEXTS}
+
+    @property
+    def postgres(self) -> Postgres:
+        """Return the database server."""
+        return self._engines.postgres
 
     def mesh(self) -> Mesh:
         """Return everything in the order in which it starts."""
-        streams = self._module_step("streams", "services.common.streams", [], self._nats_environment(ADMIN), ["nats"])
-        workers = [self._worker(number) for number in range(1, self._workers + 1)]
-        upstreams = {context: self._listen[context]["public"] for context in CONTEXTS}
+        nats = self._engines.nats
+        kept = {"SPOTILIKE_NATS_REPLICAS": str(len(nats.names))}
+        environment = self._nats_environment(ADMIN) | kept
+        streams = self._module_step("streams", "services.common.streams", [], environment, nats.names)
+        workers = [self._worker(number) for number in range(1, self._counts.workers + 1)]
+        upstreams = {context: [ports["public"] for ports in self._listen[context]] for context in CONTEXTS}
+        services = [
+            self._service(context, name, ports)
+            for context in CONTEXTS
+            for name, ports in zip(self._names(context), self._listen[context], strict=True)
+        ]
         shown = Shown(self._tracing.edge, self._metrics_port("edge").get("metrics"))
-        edge = self._edge.part(self._engines, upstreams, CONTEXTS, shown)
-        services = [self._service(context) for context in CONTEXTS]
+        edge = self._edge.part(self._engines, upstreams, [service.name for service in services], shown)
         mail = mailbox.part(self._smtp_port, self._data.mail, _inherited())
         beside = [mail, *self._tracing.parts(_inherited())]
         return [*self._engines.mesh(), *beside, self._migrations(), streams, *services, *workers, edge]
 
-    def _service(self, context: str) -> Part:
-        ports = self._listen[context] | self._metrics_port(context)
+    def _names(self, context: str) -> list[str]:
+        return numbered(context, self._counts.replicas)
+
+    def _ports(self, name: str) -> dict[str, int]:
+        return {listener: self._engines.ports.take(f"{name}-{listener}") for listener in _LISTENERS}
+
+    def _service(self, context: str, name: str, listen: Mapping[str, int]) -> Part:
+        at_once = _AT_ONCE if self._counts.replicas == 1 else {}
+        ports = {**listen, **self._metrics_port(name)}
         return Part(
-            name=context,
+            name=name,
             argv=[sys.executable, "-P", "-m", f"services.{context}"],
-            env=_AT_ONCE | self._environment(context) | _listeners(ports),
+            env=at_once | self._environment(context) | _listeners(ports),
             cwd=ROOT,
             needs=["migrations", "streams", "buckets"],
             ready=grpc_serving(ports["health"]),
@@ -92,7 +109,8 @@ class Product:
         database_url = self._engines.postgres.url(f"{context}_app", f"{context}_db")
         secrets = of_context(context, database_url, self._engines.secrets)
         peers = {
-            f"SPOTILIKE_{peer.upper()}_INTERNAL": f"127.0.0.1:{self._listen[peer]['internal']}" for peer in CONTEXTS
+            f"SPOTILIKE_{peer.upper()}_INTERNAL": ",".join(f"127.0.0.1:{ports['internal']}" for ports in replicas)
+            for peer, replicas in self._listen.items()
         }
         inherited = {name: value for name, value in _inherited().items() if name not in secrets}
         return (

@@ -1,5 +1,6 @@
 """What an installation consists of: long-running parts and the steps between them."""
 
+import re
 import signal
 import sys
 import sysconfig
@@ -44,7 +45,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Something done once at every start, between parts: databases, migrations, buckets."""
+    """Something done between parts at every start: databases, migrations, buckets.
+
+    It is done again when a part that it needs has started again, so doing it twice has to be no harm.
+    """
 
     name: str
     run: Callable[[], Awaitable[None]]
@@ -52,6 +56,26 @@ class Step:
 
 
 Mesh = Sequence[Part | Step]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there are of what there may be several of."""
+
+    workers: int
+    replicas: int
+    """Processes of each service."""
+    nats_nodes: int
+
+
+def is_one_of(part: str, name: str) -> bool:
+    """Tell whether a part has this name or is one of several that share it, as `catalog-2` is a `catalog`."""
+    return re.fullmatch(rf"{re.escape(name)}(-\d+)?", part) is not None
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """Name the parts that do the same: the only one has the plain name."""
+    return [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
 
 
 def executable(name: str, package: str) -> str:

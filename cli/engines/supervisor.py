@@ -43,6 +43,7 @@ class Supervisor:
         self._reached = {item.name: asyncio.Event() for item in mesh}
         self._needs = {item.name: item.needs for item in mesh}
         self._tasks: list[asyncio.Task[None]] = []
+        self._repetitions: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
 
     @property
@@ -98,9 +99,10 @@ class Supervisor:
             gone[name].set()
 
         await asyncio.gather(*(halt(name) for name in self._needs))
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._repetitions.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def restart(self, name: str) -> None:
         """Stop one part, which then starts again, and wait until it is ready."""
@@ -113,6 +115,11 @@ class Supervisor:
 
     def _ready(self, name: str) -> None:
         self._reached[name].set()
+        for step in self._steps:
+            if name in step.needs and self._reached[step.name].is_set() and not self.is_stopping:
+                if earlier := self._repetitions.get(step.name):
+                    earlier.cancel()
+                self._repetitions[step.name] = asyncio.create_task(self._repeat(step))
 
     async def _everything(self) -> None:
         await asyncio.gather(*(event.wait() for event in self._reached.values()))
@@ -126,6 +133,21 @@ class Supervisor:
         await step.run()
         self._audience.progress(step.name, f"done in {time.monotonic() - started:.1f} s")
         self._reached[step.name].set()
+
+    async def _repeat(self, step: Step) -> None:
+        """Do a step again after a part that it needs came back, which may have lost what the step had made."""
+        delay = _FIRST_DELAY
+        while True:
+            await self._needed_by(step.name)
+            try:
+                await step.run()
+            except Exception as error:  # noqa: BLE001 (the part may have ended again, and nothing waits for this)
+                self._audience.progress(step.name, f"failed ({type(error).__name__}); it is done again in {delay:g} s")
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _LONGEST_DELAY)
+            else:
+                self._audience.progress(step.name, "done again")
+                return
 
     async def _run_part(self, keeper: "Keeper") -> None:
         await self._needed_by(keeper.part.name)

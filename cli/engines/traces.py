@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from pydantic import ValidationError
 
 from cli.engines.data import ROOT, DataFolder
 from cli.engines.parts import Part
@@ -45,8 +46,11 @@ class Tracing:
             settings = load(TracingSettings)
             if settings.exporter != "file":
                 return cls(folder, None, sent(settings))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise Problem(f"{first['loc'][0]} is {first['input']!r}: {first['msg']}.") from error
         except ValueError as error:
-            raise Problem(f"Traces cannot be recorded: {error}") from error
+            raise Problem(str(error)) from error
         port = ports.take("traces")
         return cls(folder, port, Traces(collector=(_HOST, port), percent=100 * settings.share))
 

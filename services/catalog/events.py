@@ -224,7 +224,7 @@ async def exchange(settings: NatsSettings, database: Database, ended: EndedSessi
     connection = await events.connect(settings, CONTEXT)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Relay(database, outbox).run(connection))
+            tasks.create_task(Relay(database, outbox, CONTEXT.upper()).run(connection))
             for listener in listeners:
                 tasks.create_task(listener.run(connection))
     finally:

@@ -5,6 +5,7 @@ effect is idempotent by the business key in its payload. What cannot be read or 
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -62,7 +63,7 @@ async def connect(settings: NatsSettings, identity: str) -> Client:
         log.warning("nats_connection", error=str(error) if error else "lost or back")
 
     return await nats.connect(
-        settings.nats_url,
+        settings.nats_url.split(","),
         nkeys_seed=str(settings.nats_seed_file),
         inbox_prefix=f"_INBOX_{identity}".encode(),
         name=identity,
@@ -71,10 +72,15 @@ async def connect(settings: NatsSettings, identity: str) -> Client:
         connect_timeout=2,
         ping_interval=5,
         max_outstanding_pings=2,
+        tls=_trust(settings),
         error_cb=noticed,
         disconnected_cb=noticed,
         reconnected_cb=noticed,
     )
+
+
+def _trust(settings: NatsSettings) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=settings.nats_ca_file) if settings.nats_ca_file else None
 
 
 class Effects:

@@ -1,7 +1,14 @@
-"""The outbox: facts are written with the change that made them true and relayed to JetStream afterwards."""
+"""The outbox: facts are written with the change that made them true and relayed to JetStream afterwards.
+
+PostgreSQL is the record: when a stream is younger than what was told to it, the broker has lost its store, and whatever
+the outbox still holds is told again. It holds facts for as long as the streams do.
+"""
 
 import asyncio
+import math
+import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,6 +28,10 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 BATCH = 100
 PUBLISH_SECONDS = 3.0
+LOOK_SECONDS = 10.0
+"""How often a relay asks since when its stream exists."""
+DOUBT = timedelta(seconds=5)
+"""How far the clocks of the database and of the broker may be apart; what falls within is told once more."""
 
 WAITING = metrics.Gauge("spotilike_outbox_waiting_events", "Facts of this context that the broker has not got yet.")
 OLDEST = metrics.Gauge("spotilike_outbox_oldest_seconds", "How long the oldest of them has been waiting.")
@@ -53,16 +64,20 @@ class Relay:
     sequence would miss rows that commit out of order.
     """
 
-    def __init__(self, database: Database, table: Table) -> None:
-        """Relay the rows of `table`."""
+    def __init__(self, database: Database, table: Table, stream: str) -> None:
+        """Relay the rows of `table`, all of which belong into `stream`."""
         self._database = database
         self._table = table
+        self._stream = stream
+        self._stream_since: datetime | None = None
+        self._looked_at = -math.inf
 
     async def run(self, connection: Client) -> None:
         """Relay until cancelled. A broker that is away only delays: the rows wait."""
         metrics.at_scrape(self._measure, WAITING, OLDEST)
         while not is_cancelled():
             try:
+                await self._look(connection)
                 sent = await self._relay(connection)
             except Exception as error:  # noqa: BLE001 (an outage of the database or of the broker: try again)
                 log.warning("relay_failed", error=type(error).__name__)
@@ -77,6 +92,28 @@ class Relay:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._database.told.wait()
         self._database.told.clear()
+
+    async def _look(self, connection: Client) -> None:
+        """See to it that a stream which was made anew hears everything again."""
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        since = (await connection.jetstream(timeout=PUBLISH_SECONDS).stream_info(self._stream)).created
+        if since and since != self._stream_since:
+            while await self._forget(since + DOUBT) == BATCH:
+                continue
+            self._stream_since = since
+        self._looked_at = time.monotonic()
+
+    async def _forget(self, before: datetime) -> int:
+        """Take it that nobody has heard what was published before a moment; answers how many facts that are."""
+        columns = self._table.c
+        lost = select(columns.id).where(columns.published_at < before).limit(BATCH).with_for_update(skip_locked=True)
+        async with self._database.begin() as transaction:
+            forgotten = update(self._table).where(columns.id.in_(lost)).values(published_at=None)
+            count = (await transaction.execute(forgotten)).rowcount
+        if count:
+            log.warning("told_again", stream=self._stream, count=count)
+        return count
 
     async def _relay(self, connection: Client) -> int:
         table = self._table

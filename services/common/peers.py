@@ -1,6 +1,7 @@
 """Calls to other services over mTLS, and the keys that come from one of them."""
 
 import asyncio
+import json
 import math
 import time
 from pathlib import Path
@@ -20,27 +21,57 @@ CALL_SECONDS = 2.0
 """How long another service may take to answer."""
 REFETCH_SECONDS = 5.0
 """How long a withdrawn key is good at most, beside the time that its own service needs to notice."""
+REPLICAS = {
+    # They take turns, and one that says it is about to stop is left out before it refuses anything.
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+    # Services only read from each other, so what one replica did not answer may be asked of the next.
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "0.5s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+"""How the replicas of another service are called (gRFC A6, A17)."""
 UNKNOWN_KID_SECONDS = 5.0
 """How often, at most, an unknown key id makes us ask; a flood of forged tokens must not become a flood of calls."""
 
 log = structlog.get_logger("peers")
 
 
-def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
-    """Open a channel to the internal listener at `target` (host:port) with the certificate in `tls_dir`."""
-    credentials = grpc.ssl_channel_credentials(
+def credentials(tls_dir: Path) -> grpc.ChannelCredentials:
+    """Read the certificate by which others know this service, and the authority by which it knows them."""
+    return grpc.ssl_channel_credentials(
         root_certificates=(tls_dir / "ca.crt").read_bytes(),
         private_key=(tls_dir / "tls.key").read_bytes(),
         certificate_chain=(tls_dir / "tls.crt").read_bytes(),
     )
+
+
+def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
+    """Open a channel to the internal listeners at `target` with the certificate in `tls_dir`.
+
+    The target is host:port, where a name may stand for several replicas, or several IPv4 addresses between commas.
+    """
+    first, *others = target.split(",")
     options = [
+        ("grpc.service_config", json.dumps(REPLICAS)),
+        ("grpc.default_authority", first),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
     interceptors: list[Any] = [TracedCalls()] if tracing.is_on() else []
-    return grpc.aio.secure_channel(target, credentials, options=options, interceptors=interceptors)
+    address = f"ipv4:{target}" if others else target
+    return grpc.aio.secure_channel(address, credentials(tls_dir), options=options, interceptors=interceptors)
 
 
 class TracedCalls(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone

@@ -29,8 +29,18 @@ class NatsSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SPOTILIKE_", extra="ignore")
 
     nats_url: str
+    """nats://host:port, of several servers between commas."""
     nats_seed_file: Path
     """File with the nkey seed of this identity."""
+    nats_ca_file: Path | None = None
+    """The authority that servers are certified by, where they speak TLS; None is plain, for one machine."""
+
+
+class StreamsSettings(NatsSettings):
+    """What making the streams needs."""
+
+    nats_replicas: int = 1
+    """Servers that keep each message: 3 where NATS is a cluster of three."""
 
 
 class StorageSettings(BaseSettings):

@@ -67,6 +67,8 @@ class Storage:
             region=settings.s3_region,
             http_client=urllib3.PoolManager(maxsize=THREADS, timeout=timeout, retries=retries),
         )
+        # Every address is /bucket/key, by which the edge knows what is asked for, whatever store it is.
+        self._client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:

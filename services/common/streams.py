@@ -4,19 +4,24 @@
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from services.common import events
-from services.common.settings import NatsSettings, load
+from services.common.settings import StreamsSettings, load
 
 CONTEXTS = ("user", "catalog", "processing", "streaming")
 KEEP = timedelta(days=7)
 DEDUPLICATE = timedelta(minutes=2)
 ACK_WAIT = timedelta(seconds=30)
+DECLARE_SECONDS = 30.0
+PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,25 @@ def consumers_of(context: str) -> tuple[Consumer, ...]:
     return tuple(consumer for consumer in CONSUMERS if consumer.context == context)
 
 
-async def declare(settings: NatsSettings, replicas: int = 1) -> None:
-    """Make or change every stream and consumer; doing it again changes nothing."""
+async def declare(settings: StreamsSettings) -> None:
+    """Make or change every stream and consumer; doing it again changes nothing.
+
+    Servers that have just started do not know each other yet: until they do, it is tried again.
+    """
     connection = await events.connect(settings, "admin")
-    jetstream = connection.jetstream()
+    deadline = time.monotonic() + DECLARE_SECONDS
+    while True:
+        try:
+            await _declare(connection.jetstream(), settings.nats_replicas)
+            break
+        except NatsError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+    await connection.close()
+
+
+async def _declare(jetstream: JetStreamContext, replicas: int) -> None:
     for name, subjects in STREAMS.items():
         config = StreamConfig(
             name=name,
@@ -102,8 +122,7 @@ async def declare(settings: NatsSettings, replicas: int = 1) -> None:
                 max_ack_pending=256,
             ),
         )
-    await connection.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(declare(load(NatsSettings)))
+    asyncio.run(declare(load(StreamsSettings)))

@@ -45,8 +45,8 @@ def wire(settings: Settings) -> Service:
         settings.audio_bucket,
         Graces(
             abandoned=settings.abandoned_grace_seconds,
-            retired=settings.retired_grace_seconds,
-            replaced=settings.replaced_grace_seconds,
+            retired=max(settings.retired_grace_seconds, settings.recovery_window_seconds),
+            replaced=max(settings.replaced_grace_seconds, settings.recovery_window_seconds),
             preview=settings.preview_grace_seconds,
         ),
     )

@@ -111,7 +111,7 @@ async def exchange(
     sessions = Listener("USER", CONTEXT, {SessionsEnded: ended.hear}, dead)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Relay(database, outbox).run(connection))
+            tasks.create_task(Relay(database, outbox, CONTEXT.upper()).run(connection))
             tasks.create_task(uploads.run(connection))
             tasks.create_task(sessions.run(connection))
             # Workers, which have no relay, write what has become of tasks into the outbox.

@@ -28,6 +28,9 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """How long a retired folder stays, in seconds: longer than a playback that began with it can go on."""
     replaced_grace_seconds: float = 3600
     """How long the images of a replaced picture stay, in seconds: pages that name them are still open."""
+    recovery_window_seconds: float = 0
+    """How far back the databases may be restored without the object store, in seconds: what was retired since is needed
+    then, so that no retired folder or picture is removed sooner."""
     watch_seconds: float = 0.25
     """How often a process looks for jobs that have changed while somebody watches them, in seconds."""
     heartbeat_seconds: float = 15

@@ -15,11 +15,11 @@ import urllib3
 from minio import Minio
 
 from services.common import streams, telemetry
-from services.common.settings import StorageSettings, load
+from services.common.settings import StorageSettings, StreamsSettings, load
 from services.provision import holders, objects
 from services.provision.databases import Server
 from services.provision.keepers import Cluster, Folder, Keeper
-from services.provision.settings import DatabasesSettings, SecretsSettings, StreamsSettings
+from services.provision.settings import DatabasesSettings, SecretsSettings
 
 PAUSE_SECONDS = 1.0
 
@@ -44,7 +44,7 @@ def make_databases() -> None:
 def make_streams() -> None:
     """Make the streams and consumers; a server that is not there yet is waited for while connecting."""
     settings = load(StreamsSettings)
-    asyncio.run(streams.declare(settings, settings.nats_replicas))
+    asyncio.run(streams.declare(settings))
     log.info("streams_made", replicas=settings.nats_replicas)
 
 

@@ -29,13 +29,14 @@ def accounts(seeds: Mapping[str, str]) -> str:
 
 
 def _permissions(context: str) -> str:
-    """Return what a context may do: publish its own facts and nudges, pull from its own consumers.
+    """Return what a context may do: publish its own facts and nudges, look at its own stream, pull from its consumers.
 
     Streams and consumers themselves are made by the admin identity.
     """
     publish = [
         f"spotilike.{context}.>",
         "nudge.>",
+        f"$JS.API.STREAM.INFO.{context.upper()}",
         f"$JS.API.CONSUMER.MSG.NEXT.*.{context}",
         f"$JS.API.CONSUMER.INFO.*.{context}",
         f"$JS.ACK.*.{context}.>",

@@ -5,7 +5,6 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.common.settings import NatsSettings
 from services.common.streams import CONTEXTS
 from services.provision.databases import CONNECTIONS_PER_ROLE
 
@@ -39,10 +38,3 @@ class DatabasesSettings(BaseSettings):
     """JSON: the contexts whose databases are on this server."""
     connections_per_role: int = CONNECTIONS_PER_ROLE
     """Connections that a role may have open at once."""
-
-
-class StreamsSettings(NatsSettings):
-    """What making streams needs."""
-
-    nats_replicas: int = 1
-    """How many servers keep each message: 3 where NATS is a cluster of three."""

@@ -59,7 +59,7 @@ async def exchange(settings: NatsSettings, database: Database) -> None:
     connection = await events.connect(settings, CONTEXT)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Relay(database, outbox).run(connection))
+            tasks.create_task(Relay(database, outbox, CONTEXT.upper()).run(connection))
             tasks.create_task(listener.run(connection))
     finally:
         await connection.close()

@@ -53,6 +53,22 @@ def test_a_data_folder_that_cannot_be_written_is_named():
     assert_one_sentence(done, "/sys/spotilike cannot be written", "--data")
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OTEL_TRACES_EXPORTER": "flie"},
+        {"OTEL_TRACES_EXPORTER": "file", "OTEL_TRACES_SAMPLER": "sometimes"},
+        {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example:4317"},
+    ],
+)
+def test_a_wrong_word_about_traces_is_named(folder: Path, variables: dict[str, str]):
+    """Whoever wants to see something should not wait for what never comes."""
+    done = command("up", "--detach", "--data", str(folder / "data"), "--port", str(free_port()), **variables)
+    assert done.returncode == 1
+    assert list(variables.values())[-1] in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_listening_on_the_network_without_tls_is_refused(folder: Path):
     """Passwords never travel in the clear beyond this machine."""
     done = command("up", "--host", "192.0.2.1", "--data", str(folder))
@@ -69,7 +85,7 @@ def test_a_missing_part_is_named(folder: Path):
         if program.name != "nats-server":
             (venv / "bin" / program.name).symlink_to(program)
     (venv / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
-    options = Options(str(folder / "data"), "127.0.0.1", free_port(), tls=False, workers=1)
+    options = Options(str(folder / "data"), "127.0.0.1", free_port(), tls=False, workers=1, replicas=1, nats_nodes=1)
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     done = subprocess.run(  # noqa: S603 - our own argv
         [str(venv / "bin" / "python"), "-P", "-m", "cli.supervise", options.to_json()],

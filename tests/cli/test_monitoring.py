@@ -34,7 +34,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 def names(node: Any) -> set[str]:
     """Find the metrics that an expression reads."""
-    found = {node.name} if isinstance(node, promql_parser.VectorSelector) else set()
+    found = {str(node.name)} if isinstance(node, promql_parser.VectorSelector) else set()
     for attribute in ("lhs", "rhs", "expr", "vector_selector"):
         if isinstance(below := getattr(node, attribute, None), promql_parser.Expr):
             found |= names(below)

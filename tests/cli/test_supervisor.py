@@ -14,7 +14,7 @@ import pytest
 
 from cli.engines.data import DataFolder
 from cli.engines.engines import Engines
-from cli.engines.parts import Part
+from cli.engines.parts import Part, Step
 from cli.engines.supervisor import Supervisor
 from cli.problem import Problem
 from services.provision.databases import SUPERUSER
@@ -135,6 +135,32 @@ async def test_a_part_that_cannot_start_fails_the_start_with_its_last_words(fold
     await supervisor.stop()
 
 
+async def test_a_step_is_done_again_after_a_part_that_it_needs_came_back(folder: Path):
+    """The part may have lost what the step had made; the first attempt may come too early."""
+    done: list[str] = []
+
+    async def make() -> None:
+        done.append("failed" if len(done) == 1 else "made")
+        if done[-1] == "failed":
+            raise ConnectionError
+
+    async def probe() -> bool:
+        return True
+
+    store = Part(name="store", argv=["sleep", "60"], ready=probe)
+    other = Part(name="other", argv=["sleep", "60"], ready=probe)
+    supervisor = Supervisor([store, other, Step(name="buckets", run=make, needs=["store"])], folder, Journal())
+    await supervisor.start()
+    try:
+        for keeper in supervisor.keepers:
+            psutil.Process(keeper.pid).kill()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while done != ["made", "failed", "made"] or not all(keeper.restarts for keeper in supervisor.keepers):
+                await asyncio.sleep(0.05)
+    finally:
+        await supervisor.stop()
+
+
 async def test_a_part_that_ignores_the_polite_signal_is_killed_after_its_time(folder: Path):
     """Stopping takes as long as the part may, not longer."""
     ready = folder / "ready"
@@ -199,12 +225,19 @@ async def test_a_killed_supervisor_takes_every_process_along(folder: Path):
     """Kill -9 of the supervisor: the engines and their children are gone without anybody's help."""
     daemon = start_daemon(folder, psutil.Process().pid, ("postgres", "databases", "nats", "seaweedfs"))
     children = psutil.Process(daemon.pid).children(recursive=True)
-    assert {"postgres", "nats-server", "weed"} <= {child.name() for child in children}
+    assert {"postgres", "nats-server", "weed"} <= set(map(name_of, children))
     daemon.kill()
     daemon.wait()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while any(is_alive(child) for child in children):
             await asyncio.sleep(0.05)
+
+
+def name_of(process: psutil.Process) -> str:
+    """Return the name of a process; nothing when it has ended, as connections of PostgreSQL do."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return str(process.name())
+    return ""
 
 
 def is_alive(process: psutil.Process) -> bool:

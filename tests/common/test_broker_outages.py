@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from nats.errors import Error as NatsError
@@ -10,7 +11,8 @@ from nats.js.api import StreamConfig
 from nats.js.errors import APIError
 
 from cli.engines.ports import PortBook
-from services.common import events
+from services.common import events, streams
+from services.common.settings import StreamsSettings
 from tests.support import brokers
 from tests.support.links import Link
 from tests.support.places import open_place, until
@@ -110,6 +112,29 @@ async def test_a_fact_that_a_cluster_has_acknowledged_outlives_its_leaders(tmp_p
 
         await until(all_published)
         await until(lambda: len(set(place.heard)) == told + LEADERS_KILLED, BACK_AFTER_SILENCE)
+
+
+async def test_streams_may_be_kept_by_more_servers_and_by_fewer_again(tmp_path):
+    """As many as the setting says when they are declared; what is in them stays."""
+    async with running_cluster(tmp_path) as (_, nats):
+        for number, replicas in enumerate((1, 3, 1)):
+            settings = StreamsSettings(**dict(brokers.settings(nats)), nats_replicas=replicas)
+            await streams.declare(settings)
+            connection = await events.connect(settings, "admin")
+            jetstream = connection.jetstream()
+            await until(partial(told_once, jetstream, f"{number}"))
+            infos = [await jetstream.stream_info(name) for name in streams.STREAMS]
+            await connection.close()
+            assert {info.config.num_replicas for info in infos} == {replicas}
+        assert infos[0].state.messages == 3
+
+
+async def told_once(jetstream, message_id):
+    """Publish a fact; answers whether it was taken: while servers change nobody may answer."""
+    try:
+        return await jetstream.publish("spotilike.user.told", b"", headers={"Nats-Msg-Id": message_id})
+    except NatsError:
+        return None
 
 
 async def leader_of(place):

@@ -6,11 +6,12 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import pytest
 
 from cli.engines.data import ROOT
-from services.common import events
+from services.common import events, outbox
 from services.common.settings import NatsSettings
 from spotilike.events.v1.catalog_events_pb2 import FolderRetired, TrackUploaded
 from tests.support.places import DEAD, open_place, until
@@ -91,7 +92,7 @@ async def relay_process(place, engines):
         "SPOTILIKE_NATS_SEED_FILE": str(engines.nats_seed_file("admin")),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "tests.support.relay"),
+        *(sys.executable, "-P", "-m", "tests.support.relay", place.name),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}", **settings},
         stdout=asyncio.subprocess.PIPE,
@@ -207,3 +208,32 @@ async def test_a_listener_that_is_told_to_end_ends_although_an_answer_comes_at_t
         await until(told.is_set)
         await asyncio.wait([place.tasks[-1]], timeout=ENDED_SECONDS)
         assert place.tasks[-1].done(), f"it did not hear that it had to end {microseconds} µs after the effect"
+
+
+async def test_a_stream_that_was_lost_and_made_anew_hears_everything_again(place, monkeypatch):
+    """The broker has lost its store: facts that had left, whoever has heard them, leave once more."""
+    monkeypatch.setattr(outbox, "LOOK_SECONDS", 0.1)
+    place.relay()
+    await place.tell("told", "heard")
+    await until(place.published_all)
+    jetstream = place.nats.jetstream()
+    await jetstream.delete_stream(place.name)
+    await place.make_stream()
+
+    await place.hear()
+    await place.tell("new")
+    await until(lambda: set(place.heard) == {"told", "heard", "new"})
+
+
+async def test_a_stream_that_was_always_there_hears_nothing_again(place, monkeypatch):
+    """Asking since when it exists changes nothing, also for a relay that has just begun."""
+    monkeypatch.setattr(outbox, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(outbox, "DOUBT", timedelta())
+    place.relay()
+    await place.tell("once")
+    await until(place.published_all)
+    [left] = await place.moments()
+    place.relay()
+    await place.tell("then")
+    await until(place.published_all)
+    assert left in await place.moments()

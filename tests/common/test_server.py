@@ -11,11 +11,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.common import auth, contract, deadlines
 from services.common.errors import NotFound
-from services.common.peers import channel
 from services.common.server import Service
 from services.common.settings import ServiceSettings
 from spotilike.catalog.v1.genre_service_pb2 import ListGenresRequest, ListGenresResponse
 from spotilike.catalog.v1.genre_service_pb2_grpc import GenreServiceServicer, GenreServiceStub
+from tests.support.channels import channel
 from tests.support.services import error_info, listeners, run
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

@@ -11,9 +11,9 @@ from services.common import auth
 from services.common.contract import Method
 from services.common.errors import NotFound
 from services.common.interceptors import CallInterceptor, Limits
-from services.common.peers import channel
 from spotilike.auth.v1.permission_pb2 import Permission
 from spotilike.catalog.v1.genre_service_pb2 import ListGenresRequest, ListGenresResponse
+from tests.support.channels import channel
 from tests.support.echo_services import Signer
 from tests.support.services import bearer, error_info, violated_fields
 

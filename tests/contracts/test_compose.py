@@ -10,11 +10,11 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from services.common.settings import DatabaseSettings, StorageSettings
+from services.common.settings import DatabaseSettings, StorageSettings, StreamsSettings
 from services.processing.settings import WorkerSettings
 from services.provision import holders
 from services.provision.keepers import Folder
-from services.provision.settings import DatabasesSettings, SecretsSettings, StreamsSettings
+from services.provision.settings import DatabasesSettings, SecretsSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

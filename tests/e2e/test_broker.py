@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from services.common import events
-from services.common.settings import NatsSettings
 from services.common.streams import CONSUMERS
 from tests.e2e.song import PASSWORD, Listener
 from tests.nemesis.scene import Scene, until
@@ -137,13 +136,11 @@ def at_rest(scene):
     return seen[-1]
 
 
-async def tell_everything(scene, quiet_installation):
+async def tell_everything(scene):
     """Tell every fact that was ever told three times more, in any order, without the ids by which twins are dropped."""
     told = [row for context in TELLERS for row in scene.rows(context, "SELECT subject, payload FROM outbox")] * TIMES
     random.Random(7).shuffle(told)  # noqa: S311 (repeatable, not secret)
-    seed = quiet_installation.data / "nats" / "seeds" / "admin.nk"
-    settings = NatsSettings(nats_url=scene.nats_url, nats_seed_file=seed)
-    connection = await events.connect(settings, "admin")
+    connection = await events.connect(scene.nats_settings, "admin")
     jetstream = connection.jetstream()
     for subject, payload in told:
         await jetstream.publish(subject, bytes(payload))
@@ -157,13 +154,13 @@ async def tell_everything(scene, quiet_installation):
     return {subject for subject, _ in told}
 
 
-async def test_every_fact_may_come_three_times_in_any_order(scene, songs, quiet_installation):
+async def test_every_fact_may_come_three_times_in_any_order(scene, songs):
     """Long after it was told: in the end every row of every context is as it was."""
     listener, leaver = Listener(scene.url), Listener(scene.url)
     everything_happens(listener, songs)
     somebody_leaves(leaver)
     before = at_rest(scene)
-    subjects = await tell_everything(scene, quiet_installation)
+    subjects = await tell_everything(scene)
     assert subjects >= EVERY_SUBJECT
     with suppress(TimeoutError):
         until(lambda: shown(scene) == before, SOON_SECONDS)

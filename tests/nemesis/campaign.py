@@ -78,7 +78,7 @@ class Campaign:
                     self._wait_and_kill(one, victim)
         one.retried = artist.retried
         if one.pid:
-            self.scene.recover(cell.part, one.pid)
+            self.scene.recover(one.pid)
             one.back_seconds = time.time() - one.killed_at
 
     def _bring(self, artist: Artist, upload: Upload, one: Round | None) -> None:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -14,13 +13,14 @@ from minio import Minio
 
 from cli.engines import control
 from cli.engines.data import DataFolder
+from cli.engines.parts import is_one_of
 from cli.engines.running import running_postgres
 from cli.engines.seaweedfs import REGION
 from cli.engines.secret_files import SecretFiles
+from services.common.settings import NatsSettings
 from services.provision.broker import ADMIN
 from services.provision.objects import credentials
 from tests.nemesis.steps import WIPED, WORKER, Step
-from tests.support.databases import run_module
 from tests.support.installation import Installation
 
 READY_SECONDS = 90
@@ -48,7 +48,9 @@ class Scene:
         self._postgres = running_postgres(self._data)
         self._connections: dict[str, psycopg.Connection[Any]] = {}
         ports = {part["name"]: part["ports"] for part in self.parts()}
-        self.nats_url = f"nats://127.0.0.1:{ports['nats']['nats']}"
+        brokers = [f"nats://127.0.0.1:{known['nats']}" for name, known in ports.items() if is_one_of(name, "nats")]
+        seed = self._data.path / "nats" / "seeds" / f"{ADMIN}.nk"
+        self.nats_settings = NatsSettings(nats_url=",".join(brokers), nats_seed_file=seed)
         keys = credentials(SecretFiles(self._data.secrets), ADMIN)
         endpoint = f"127.0.0.1:{ports['seaweedfs']['s3']}"
         self._store = Minio(endpoint, keys.access_key, keys.secret_key, secure=False, region=REGION)
@@ -134,12 +136,9 @@ class Scene:
         holders = [int(pod.rsplit("-", 1)[1]) for (pod,) in pods if pod]
         return next((pid for pid in holders if pid in workers), workers[0])
 
-    def recover(self, part: str, killed: int) -> None:
-        """Wait until everything is ready again; make the streams anew when their store is lost, as `up` does."""
+    def recover(self, killed: int) -> None:
+        """Wait until everything is ready again."""
         until(lambda: _all_ready(self.parts(), killed), READY_SECONDS)
-        if part == WIPED:
-            seed: Path = self._data.path / "nats" / "seeds" / f"{ADMIN}.nk"
-            run_module("services.common.streams", SPOTILIKE_NATS_URL=self.nats_url, SPOTILIKE_NATS_SEED_FILE=str(seed))
 
 
 def _all_ready(parts: Iterable[dict[str, Any]], killed: int) -> bool:

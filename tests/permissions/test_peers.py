@@ -9,9 +9,9 @@ import grpc
 import pytest
 
 from cli.engines.certificates import CertificateAuthority
-from services.common.peers import channel
 from tests.permissions.callers import CALLERS
 from tests.permissions.world import World
+from tests.support.channels import channel
 from tests.support.edge import RunningEdge
 from tests.support.engines import Engines
 from tests.support.rpcs import INTERNAL, PROTOCOLS, PUBLIC, Outcome, Rpc, directly

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from services.common import auth
-from services.common.peers import channel
 from services.streaming import media
 from spotilike.auth.v1.permission_pb2 import Permission
 from tests.permissions.conftest import Mesh
 from tests.support.bad_tokens import BAD, ELSEWHERE, IN_AUTHORIZATION, ONLY_IN_HTTP, Mint
+from tests.support.channels import channel
 from tests.support.databases import Databases
 from tests.support.echo_services import Signer
 from tests.support.edge import RunningEdge

@@ -1,13 +1,13 @@
 """Brokers of a test's own, alone or as a cluster, which may be killed and started again on their store."""
 
 import asyncio
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
-from cli.engines.nats import Nats
+from cli.engines.nats import Nats, NatsServers
 from cli.engines.ports import PortBook
+from cli.engines.secret_files import SecretFiles
 from services.common.settings import NatsSettings
 from services.provision.broker import ADMIN
 
@@ -49,25 +49,12 @@ def single(folder: Path, ports: PortBook) -> tuple[Broker, Nats]:
     return Broker(nats), nats
 
 
-def cluster(folder: Path, ports: PortBook, size: int) -> tuple[dict[str, Broker], Nats]:
-    """Describe brokers that keep each other's streams, by the names of the servers; answers the first one's address."""
-    brokers: dict[str, Broker] = {}
-    names = [f"nats-{number}" for number in range(size)]
-    routes = {name: ports.take(f"{name}-route") for name in names}
-    servers = [Nats(folder / name, ports.take(name), ports.take(f"{name}-monitor")) for name in names]
-    servers[0].part()  # makes the identities, which all servers know
-    for name, nats in zip(names, servers, strict=True):
-        if nats is not servers[0]:
-            shutil.copytree(servers[0].folder / "seeds", nats.folder / "seeds")
-        brokers[name] = Broker(nats)
-        others = ", ".join(f'"nats://127.0.0.1:{port}"' for other, port in routes.items() if other != name)
-        configuration = nats.folder / "nats.conf"
-        alone = configuration.read_text().replace("server_name: spotilike", f"server_name: {name}")
-        joined = f'cluster {{ name: test, listen: "127.0.0.1:{routes[name]}", routes: [{others}] }}\n'
-        configuration.write_text(alone + joined)
-    return brokers, servers[0]
+def cluster(folder: Path, ports: PortBook, size: int) -> tuple[dict[str, Broker], NatsServers]:
+    """Describe brokers that keep each other's streams, by the names of the servers."""
+    servers = NatsServers.at(folder / "nats", ports, SecretFiles(folder / "secrets"), size, durable=True)
+    return {nats.name: Broker(nats) for nats in servers.servers}, servers
 
 
-def settings(nats: Nats, url: str = "") -> NatsSettings:
+def settings(nats: Nats | NatsServers, url: str = "") -> NatsSettings:
     """Return the settings of the administrator of a broker, at another address than its own if there is one."""
     return NatsSettings(nats_url=url or nats.url, nats_seed_file=nats.seed_file(ADMIN))

@@ -1,6 +1,7 @@
 """A stand-in for the object store that notes the requests which reach it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,10 +33,10 @@ class EchoStore:
 
 
 @asynccontextmanager
-async def echo_store() -> AsyncIterator[EchoStore]:
-    """Serve until the end of the block."""
+async def echo_store(tls: ssl.SSLContext | None = None) -> AsyncIterator[EchoStore]:
+    """Serve until the end of the block, in the clear unless told otherwise."""
     store = EchoStore()
-    server = await asyncio.start_server(store.converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(store.converse, "127.0.0.1", 0, ssl=tls)
     store.port = server.sockets[0].getsockname()[1]
     yield store
     server.close()

@@ -79,12 +79,29 @@ class Place:
 
     def relay(self):
         """Relay in the background."""
-        self.tasks.append(asyncio.create_task(Relay(self.database, OUTBOX).run(self.nats)))
+        self.tasks.append(asyncio.create_task(Relay(self.database, OUTBOX, self.name).run(self.nats)))
 
     async def count(self, *conditions, table=OUTBOX):
         """Count rows."""
         async with self.database.read() as connection:
             return await connection.scalar(select(func.count()).select_from(table).where(*conditions))
+
+    async def published_all(self):
+        """Say whether every fact has left."""
+        return await self.published() == await self.count()
+
+    async def moments(self):
+        """Read when each fact left."""
+        async with self.database.read() as connection:
+            return list((await connection.execute(select(OUTBOX.c.published_at))).scalars())
+
+    async def make_stream(self, replicas=1):
+        """Make the stream and its consumer."""
+        jetstream = self.nats.jetstream()
+        await jetstream.add_stream(
+            StreamConfig(name=self.name, subjects=[f"test.{self.name}.>"], num_replicas=replicas)
+        )
+        await jetstream.add_consumer(self.name, ConsumerConfig(durable_name=DURABLE, ack_wait=2))
 
     async def published(self):
         """Count the facts that have left."""
@@ -96,10 +113,8 @@ async def open_place(databases: Databases, settings: NatsSettings, replicas: int
     """Open a place that nobody else uses, at the broker of `settings`."""
     name = f"T{uuid4().hex}"
     nats = await events.connect(settings, "admin")
-    jetstream = nats.jetstream()
-    await jetstream.add_stream(StreamConfig(name=name, subjects=[f"test.{name}.>"], num_replicas=replicas))
-    await jetstream.add_consumer(name, ConsumerConfig(durable_name=DURABLE, ack_wait=2))
     place = Place(await databases.fresh("catalog", name.lower()), nats, name)
+    await place.make_stream(replicas)
     try:
         yield place
     finally:
@@ -107,6 +122,6 @@ async def open_place(databases: Databases, settings: NatsSettings, replicas: int
             task.cancel()
         if place.tasks:
             await asyncio.wait(place.tasks, timeout=ENDED_SECONDS)
-        await jetstream.delete_stream(name)
+        await nats.jetstream().delete_stream(name)
         await nats.close()
         await place.database.close()

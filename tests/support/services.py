@@ -20,7 +20,6 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common import server
-from services.common.peers import channel
 from services.user import __main__ as user_main
 from services.user.settings import Settings as UserSettings
 from spotilike.user.v1.session_pb2 import SessionCredentials
@@ -29,6 +28,7 @@ from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
 from spotilike.user.v1.user_pb2 import User
 from spotilike.user.v1.user_service_pb2 import CreateUserRequest
 from spotilike.user.v1.user_service_pb2_grpc import UserServiceStub
+from tests.support.channels import channel
 from tests.support.databases import Databases
 from tests.support.engines import Engines
 from tests.support.mailbox import Mailbox

@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from cli.engines.data import ROOT
-from services.common.peers import channel
 from spotilike.user.v1.key_service_pb2 import GetJwksRequest
 from spotilike.user.v1.key_service_pb2_grpc import KeyServiceStub
 from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.support.channels import channel
 from tests.support.figures import show
 from tests.support.services import PASSWORD, error_info, retry_seconds
 from tests.user.desk import Desk

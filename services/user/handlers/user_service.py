@@ -12,6 +12,7 @@ from services.common.pages import PageRequest
 from services.user import cookies, domain, events, passwords
 from services.user.catalog import Catalog
 from services.user.domain import ROLE_USER, EventType, Link, MailKind, User
+from services.user.erasure import erase
 from services.user.gate import Admission, Gate
 from services.user.handlers.callers import language, place
 from services.user.passwords import Passwords
@@ -310,11 +311,7 @@ async def _confirmed(tx: Transaction, admission: Admission) -> User:
 
 async def _erase(tx: Transaction, user: User) -> None:
     await _keep_an_admin(tx, user.id)
-    await _sign_out(tx, user.id)
-    await tx.mails.forget(user.email)
-    await tx.trail.erase(user.id, user.email)
-    await tx.users.erase(user.id)
-    await events.user_deleted(tx, user.id)
+    await erase(tx, user)
 
 
 async def _sign_out(tx: Transaction, user_id: UUID) -> None:
