@@ -38,7 +38,6 @@ MASTER_SECONDS = 30
 HEALTH_PORT = 8086
 SMTP_PORT = 2525
 MIB = 1 << 20
-CONFINED = {"uid": "10001", "gid": "10001", "capabilities": "0" * 16, "no new privileges": "1", "root": "ro"}
 
 
 def say(text: str) -> None:
@@ -109,9 +108,8 @@ class Scene:
             time.sleep(0.05)
         seconds = time.monotonic() - began
         found = walls(self._podman.processes(container.name)[0])
-        assert {wall: found[wall] for wall in CONFINED} == CONFINED, found
-        limit = int(found["memory limit"]) // MIB
-        say(f"{name:24} {seconds:6.2f} s   limit {limit} MiB, may write {found['writable']}")
+        assert found == container.walls
+        say(f"{name:24} {seconds:6.2f} s   limit {container.memory}, may write {found['writable']}")
 
     def _is_ready(self, name: str) -> bool:
         if name == "worker":
@@ -147,8 +145,10 @@ class Scene:
 
 async def _takes_mail() -> bool:
     reader, writer = await asyncio.open_connection(HOSTS["mailbox"], SMTP_PORT)
-    writer.close()
-    return (await reader.readline()).startswith(b"220")
+    try:
+        return (await reader.readline()).startswith(b"220")
+    finally:
+        writer.close()
 
 
 async def _asked(probe: Awaitable[bool]) -> bool:

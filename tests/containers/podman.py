@@ -12,6 +12,8 @@ import psutil
 BUILD_SECONDS = 1800
 RUN_SECONDS = 120
 READ_ONLY = "ro"
+UNITS = {"m": 20, "g": 30}
+"""Of sizes in compose.yaml: how far a number is shifted."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,22 @@ class Container:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, tuple[Path, bool]] = field(default_factory=dict)
     """By the place in the container: the folder, and whether it may be written."""
+
+    @property
+    def walls(self) -> dict[str, str]:
+        """Return what the kernel has to say about it: what `walls` reads."""
+        number, unit = int(self.memory[:-1]), self.memory[-1]
+        writable = [place.split(":")[0] for place in self.tmpfs]
+        writable += [place for place, (_, may_be_written) in self.mounts.items() if may_be_written]
+        return {
+            "uid": "10001",
+            "gid": "10001",
+            "capabilities": "0" * 16,
+            "no new privileges": "1",
+            "root": READ_ONLY,
+            "writable": ", ".join(sorted(writable)),
+            "memory limit": str(number << UNITS[unit]),
+        }
 
 
 class Podman:

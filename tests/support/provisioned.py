@@ -70,7 +70,7 @@ def begin(folder: Path, make: Callable[[Path, str], None] = make_secrets) -> Pla
     engines = Engines.at(data, durable=False)
     made, seeds = folder / "secrets" / MADE, data.path / "nats" / "seeds"
     make(made.parent, f"127.0.0.1:{engines.postgres.port}")
-    shutil.copytree(made, data.secrets / "made")
+    shutil.copytree(made, data.secrets / "made", dirs_exist_ok=True)
     seeds.mkdir(parents=True)
     for identity in IDENTITIES:
         shutil.copy(made / f"nats_{identity}", seeds / f"{identity}.nk")
