@@ -31,6 +31,7 @@ SESSIONS = 100
 FORGETFUL = 2
 TOO_MANY = httpx.codes.TOO_MANY_REQUESTS
 MAIL_SECONDS = 20
+PATIENCE_SECONDS = 30
 TABLES = """
     SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
 """
@@ -79,6 +80,14 @@ class Run:
         self.keep("refresh token", session["refreshToken"])
         return session
 
+    def wait_for_traces(self) -> None:
+        """Wait until what was done is written into the traces; processes write theirs every now and then."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        folder = self.installation.data / "traces"
+        while not any(self.known["job"] in file.read_text() for file in folder.glob("*.jsonl")):
+            assert time.monotonic() < deadline, "the spans are not written"
+            time.sleep(0.2)
+
     def mailed(self, email: str, page: str) -> str:
         """Wait for a mail and note what its link carries."""
         deadline = time.monotonic() + MAIL_SECONDS
@@ -99,6 +108,7 @@ def run(installation: Installation, tmp_path_factory: pytest.TempPathFactory) ->
         for person in range(PEOPLE):
             live(run, is_forgetful=person < FORGETFUL)
         listen(run, master)
+        run.wait_for_traces()
         yield run
 
 
