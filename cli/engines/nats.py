@@ -124,10 +124,11 @@ class NatsServers:
         """Prepare so many servers in a folder."""
         names = numbered("nats", count)
         routes = [ports.take(f"{name}-route") for name in names] if count > 1 else []
-        password = secrets.password("nats_routes")
 
         def server(number: int, name: str) -> Nats:
-            membership = Membership(name, routes[number], routes, password) if routes else None
+            membership = None
+            if routes:
+                membership = Membership(name, routes[number], routes, secrets.password("nats_routes"))
             return Nats(folder, ports.take(name), ports.take(f"{name}-monitor"), durable, membership)
 
         return cls([server(number, name) for number, name in enumerate(names)])
