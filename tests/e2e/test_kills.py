@@ -11,7 +11,7 @@ from tests.e2e.song import Listener, hear
 from tests.nemesis.scene import until
 from tests.support import audio
 
-SECONDS = 240
+SECONDS = 120
 PARTS = ("worker-1", "processing", "catalog", "streaming", "user", "postgres", "nats", "seaweedfs", "envoy")
 
 pytestmark = pytest.mark.xdist_group("quiet")
