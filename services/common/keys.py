@@ -18,7 +18,7 @@ from typing import Any
 
 import jwt
 import structlog
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import SecretStr
@@ -63,10 +63,10 @@ class Keyring:
     """The keys of one context."""
 
     def __init__(self, database: Database, table: Table, secret: SecretStr, policy: KeyPolicy) -> None:
-        """Keep keys in `table`, sealed with `secret` (a Fernet key)."""
+        """Keep keys in `table`, sealed with `secret`: Fernet keys between commas, of which the first one seals."""
         self._database = database
         self._table = table
-        self._seal = Fernet(secret.get_secret_value())
+        self._seal = MultiFernet([Fernet(key) for key in secret.get_secret_value().split(",")])
         self._policy = policy
         self._keys: list[_Key] = []
         self._read_at = -math.inf

@@ -9,7 +9,7 @@ class Settings(ServiceSettings, NatsSettings):
     """What the streaming service needs beside what every service needs."""
 
     key_encryption_secret: SecretStr
-    """Fernet key that seals the signing keys in the database."""
+    """Fernet keys between commas: the first one seals the signing keys in the database, the others open older ones."""
     key_days: float = 30
     """Days for which a key signs media tokens."""
     catalog_internal: str

@@ -13,7 +13,7 @@ class Settings(ServiceSettings, NatsSettings):
     catalog_internal: str
     """host:port of the catalog's internal listener, which knows whose artists would be left alone."""
     key_encryption_secret: SecretStr
-    """Fernet key that seals the signing keys in the database."""
+    """Fernet keys between commas: the first one seals the signing keys in the database, the others open older ones."""
     key_days: float = 30
     """Days for which a key signs access tokens."""
     refresh_secret: SecretStr

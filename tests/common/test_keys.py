@@ -212,3 +212,16 @@ async def test_a_dump_of_the_table_holds_no_usable_key(lab: Lab):
 
     with pytest.raises(InvalidToken):
         await lab.replica().check()
+
+
+async def test_the_secret_that_seals_is_replaced_without_a_withdrawn_key(lab: Lab):
+    """The older one stands behind it until every key that it sealed is gone."""
+    old, new = lab.secret.get_secret_value(), new_secret().get_secret_value()
+    kids = [key.kid for key in (await lab.replica().jwks()).keys]
+
+    lab.secret = SecretStr(f"{new},{old}")
+    assert [key.kid for key in (await lab.replica().jwks()).keys] == kids
+    await lab.replica().rotate(emergency=True)
+
+    lab.secret = SecretStr(new)
+    assert len((await lab.replica().jwks()).keys) == 2
