@@ -60,9 +60,7 @@ def end_sessions(postgres: Postgres) -> int:
     """Sign everybody out, and withdraw the keys of all tokens; answers how many devices that were."""
     for context in ("user", "streaming"):
         with psycopg.connect(postgres.url(f"{context}_owner", f"{context}_db")) as database:
-            database.execute(
-                "UPDATE signing_keys SET retired_at = now() WHERE retired_at IS NULL OR retired_at > now()"
-            )
+            database.execute(_WITHDRAW)
     with psycopg.connect(postgres.url("user_owner", "user_db")) as database:
         return database.execute("UPDATE refresh_tokens SET revoked = true WHERE NOT revoked").rowcount
 

@@ -70,11 +70,6 @@ CONSUMERS = (
 )
 
 
-def consumers_of(context: str) -> tuple[Consumer, ...]:
-    """Answer what a context hears."""
-    return tuple(consumer for consumer in CONSUMERS if consumer.context == context)
-
-
 async def declare(settings: StreamsSettings) -> None:
     """Make or change every stream and consumer; doing it again changes nothing.
 

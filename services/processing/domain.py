@@ -23,7 +23,6 @@ HANDICAP_BYTES = 1 << 20
 long ones."""
 LONGEST_HANDICAP_SECONDS = 60
 """However long a master is, whoever came so much later stands behind it."""
-MESSAGE_LENGTH = 1000
 
 
 class Status(StrEnum):
