@@ -7,6 +7,7 @@ import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import LiteralString
 
 from services.common import events
@@ -91,13 +92,19 @@ def _kill_leaders(scene: Scene, how: Hunt, under_way: list[Future[None]]) -> lis
     end = time.monotonic() + how.seconds
     for stream in itertools.cycle(("CATALOG", "PROCESSING", *STREAMS)):
         began = time.monotonic()
-        leader = until(lambda stream=stream: asyncio.run(_leader(scene, stream)), ELECTED_SECONDS)  # type: ignore[misc]  # bound now, called now
+        leader = until(partial(_leader_now, scene, stream), ELECTED_SECONDS)
         if time.monotonic() > end or all(upload.done() for upload in under_way):
             return killed
         os.kill(next(part["pid"] for part in scene.parts() if part["name"] == leader), signal.SIGKILL)
         killed.append(leader)
         time.sleep(max(0.0, began + how.every_seconds - time.monotonic()))
     raise AssertionError
+
+
+def _leader_now(scene: Scene, stream: str) -> str | None:
+    """Ask from a thread: a loop that ends takes the main thread's own loop along."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, _leader(scene, stream)).result()
 
 
 async def _leader(scene: Scene, stream: str) -> str | None:
