@@ -30,6 +30,8 @@ from services.common.db import Database
 from spotilike.auth.v1.jwks_pb2 import Jwk, Jwks
 
 REREAD_SECONDS = 5.0
+SIGNING_SECONDS = 2 * REREAD_SECONDS
+"""How old the keys may be that sign: whoever has called `check` shortly before need not read them again."""
 PUBLISHED = timedelta(seconds=30)
 """How long a key is published before it may sign: longer than the edge and the services take to ask again."""
 SCHEDULE_SECONDS = 60.0
@@ -74,22 +76,26 @@ class Keyring:
         metrics.at_scrape(self._measure, AGE)
 
     async def sign(self, claims: dict[str, Any], token_type: str) -> str:
-        """Sign `claims` with the newest key whose time has come."""
-        key = _signing(await self._current())
+        """Sign `claims` with the newest key whose time has come.
+
+        In a transaction only after `check`, which was called before it: reading the keys takes a second connection, and
+        where all are in use, everybody would wait for everybody.
+        """
+        key = _signing(await self._current(SIGNING_SECONDS))
         return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": key.kid, "typ": token_type})
 
     async def public_key(self, kid: str) -> Ed25519PublicKey | None:
         """Find the public half of a key that is published."""
-        found = (key.private.public_key() for key in await self._current() if key.kid == kid)
+        found = (key.private.public_key() for key in await self._current(REREAD_SECONDS) if key.kid == kid)
         return next(found, None)
 
     async def check(self) -> None:
-        """Raise while the keys cannot be read."""
-        await self._current()
+        """Read the keys again if that is due; raise while they cannot be read and none are known."""
+        await self._current(REREAD_SECONDS)
 
     async def jwks(self) -> Jwks:
         """Answer the public keys, the signing one first."""
-        return Jwks(keys=map(_jwk, await self._current()))
+        return Jwks(keys=map(_jwk, await self._current(REREAD_SECONDS)))
 
     async def rotate(self, *, emergency: bool = False) -> str:
         """Let the next key sign and publish another one; answer the id of the key that signs now.
@@ -104,7 +110,7 @@ class Keyring:
                 await self._promote(connection)
             await self._complete(connection)
         self._read_at = -math.inf
-        kid = _signing(await self._current()).kid
+        kid = _signing(await self._current(REREAD_SECONDS)).kid
         log.warning("keys_rotated", kid=kid, emergency=emergency)
         return kid
 
@@ -131,20 +137,21 @@ class Keyring:
                 await self._complete(connection)
                 log.info("keys_rotated", emergency=False)
 
-    async def _current(self) -> list[_Key]:
-        if self._is_stale():
+    async def _current(self, seconds: float) -> list[_Key]:
+        """Answer the keys, as they were so many seconds ago at most."""
+        if self._is_older(seconds):
             async with self._reading:
-                if self._is_stale():
+                if self._is_older(seconds):
                     await self._refresh()
         return self._keys
 
     async def _measure(self) -> None:
-        since = _signing(await self._current()).signs_from
+        since = _signing(await self._current(REREAD_SECONDS)).signs_from
         if since:
             AGE.set((datetime.now(UTC) - since).total_seconds())
 
-    def _is_stale(self) -> bool:
-        return time.monotonic() - self._read_at > REREAD_SECONDS
+    def _is_older(self, seconds: float) -> bool:
+        return time.monotonic() - self._read_at > seconds
 
     async def _refresh(self) -> None:
         """Read the keys; while the database is away, those that are known stay good."""

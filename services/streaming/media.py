@@ -23,6 +23,10 @@ class MediaAccess:
         self._keys = keys
         self._life = life
 
+    async def check(self) -> None:
+        """Prepare to sign; to be called before the transaction in which a token is signed."""
+        await self._keys.check()
+
     async def token(self, playback: Playback, now: datetime) -> tuple[str, datetime]:
         """Answer a token for the folder of a playback, and when it ends."""
         expires = now + self._life

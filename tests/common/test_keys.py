@@ -74,6 +74,7 @@ async def lab(databases: Databases) -> AsyncIterator[Lab]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every process read the keys at each use, as if the time between two reads had passed."""
     monkeypatch.setattr(keys, "REREAD_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "SIGNING_SECONDS", 0.0)
 
 
 pytestmark = pytest.mark.usefixtures("impatient")

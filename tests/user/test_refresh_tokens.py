@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from services.common import keys
 from services.user.domain import GRACE
 from spotilike.user.v1.account_event_pb2 import AccountEvent
 from spotilike.user.v1.session_pb2 import SessionCredentials
 from tests.support.figures import show
-from tests.user.desk import at, refused
+from tests.user.desk import Desk, at, refused
 
 THIEF = at("203.0.113.66", "Thief/6.6")
 
@@ -103,6 +104,17 @@ async def test_twenty_refreshes_at_once_leave_one_live_token_and_kill_nothing(de
     assert await alive(rows, account) == 1
     assert _REUSED not in [event.type for event in await _events(desk, account, credentials)]
     show("tokens alive after three times 20 refreshes at once", await alive(rows, account))
+
+
+async def test_refreshes_at_once_wait_for_each_other_and_for_no_second_connection(another, monkeypatch):
+    """The keys are read again at every call; a call that holds a connection must not need one more for that."""
+    monkeypatch.setattr(keys, "REREAD_SECONDS", 0.0)
+    desk = Desk(await another(database_pool=2))
+    account = await desk.sign_up()
+
+    answers = await asyncio.gather(*(desk.refresh(account.credentials) for _ in range(8)))
+
+    assert len({answer.refresh_token for answer in answers}) == 1
 
 
 async def test_a_session_ends_after_its_time_without_use_and_each_refresh_renews_that(desk, rows):

@@ -38,6 +38,7 @@ class PlaybackService(playback_service_pb2_grpc.PlaybackServiceServicer):
         track_id = names.parse(request.track)
         # Asked before the transaction, so that a slow catalog holds no connection to the database.
         resolved = await self._catalog.resolve(track_id, auth.call().user_id)
+        await self._access.check()
         async with self._store.begin() as tx:
             play_id = await tx.requests.find(request)
             if play_id is None:
@@ -68,6 +69,7 @@ class PlaybackService(playback_service_pb2_grpc.PlaybackServiceServicer):
 
     async def RenewPlayback(self, request: RenewPlaybackRequest, context: Context) -> playback_pb2.Playback:
         """Give a playback a new media token."""
+        await self._access.check()
         async with self._store.begin() as tx:
             playback = await _own(tx, request.name)
             now = await tx.now()

@@ -45,6 +45,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         admission = await self._gate.check(request.email, request.password, place())
         if admission is None:
             raise domain.credentials_invalid()
+        await self._keys.check()
         async with self._store.begin() as tx:
             user = await admission.lock(tx)
             if user is None:
@@ -123,6 +124,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
 
     async def _refresh(self, token: str) -> session_pb2.SessionCredentials | None:
         """Exchange a token; None when it is not good, after the end of a stolen session was kept."""
+        await self._keys.check()
         async with self._store.begin() as tx:
             known = await tx.sessions.find(token)
             user = await tx.users.lock(known.user_id) if known else None
