@@ -293,6 +293,7 @@ async def open_workshop(engines: Engines, url: str, encoder: Ffmpeg, scratch: Pa
         **storage_settings(engines, "processing"),
         **nats_settings(engines),
         database_url=url,
+        database_pool=20,  # for all workers of a test together
         scratch_dir=scratch,
         lease_seconds=3,
         heartbeat_seconds=0.3,
