@@ -44,7 +44,8 @@ def _selection(arguments: list[str]) -> list[str]:
 
 def _environment() -> dict[str, str]:
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": programs}
+    # Children are only ever forked to become other programs; gRPC's care for those that go on as they are can end them.
+    return {**os.environ, "PATH": programs, "GRPC_ENABLE_FORK_SUPPORT": "0"}
 
 
 def _install_chromium() -> None:
