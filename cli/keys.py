@@ -10,6 +10,7 @@ from cli.engines.data import DataFolder
 from cli.engines.parts import is_one_of
 from cli.engines.running import running
 from cli.problem import Problem
+from services.common.peers import credentials
 from spotilike.internal.v1.streaming_service_pb2 import RotateMediaKeysRequest
 from spotilike.internal.v1.streaming_service_pb2_grpc import MediaKeyServiceStub
 from spotilike.internal.v1.user_service_pb2 import RotateAccessKeysRequest
@@ -27,13 +28,8 @@ class _Operator:
     def channel(self, context: str) -> grpc.Channel:
         """Open a channel to the internal listener of a context, of whichever replica."""
         ports = next(part["ports"] for part in running(self.data)["parts"] if is_one_of(part["name"], context))
-        tls = CertificateAuthority(self.data.tls).service("cli")
-        credentials = grpc.ssl_channel_credentials(
-            root_certificates=(tls / "ca.crt").read_bytes(),
-            private_key=(tls / "tls.key").read_bytes(),
-            certificate_chain=(tls / "tls.crt").read_bytes(),
-        )
-        return grpc.secure_channel(f"127.0.0.1:{ports['internal']}", credentials)
+        identity = credentials(CertificateAuthority(self.data.tls).service("cli"))
+        return grpc.secure_channel(f"127.0.0.1:{ports['internal']}", identity)
 
 
 def rotate(data: DataFolder, *, emergency: bool) -> None:

@@ -7,7 +7,6 @@ addresses or anything that somebody sent.
 What is a state of the database or of the broker is not followed: it is looked up when somebody asks (`at_scrape`).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -125,10 +124,10 @@ def at_scrape(look: Look, *gauges: Gauge) -> None:
         Metrics.looks.append((look, gauges))
 
 
-async def listen() -> asyncio.Server | None:
-    """Begin to show metrics, where they are on."""
+def listen() -> int | None:
+    """Begin to show metrics, where they are on, until the process ends; answers the port."""
     if Metrics.listen is None:
         return None
     from services.common import metrics_page  # noqa: PLC0415 (as above)
 
-    return await metrics_page.listen(Metrics.listen)
+    return metrics_page.listen(Metrics.listen).server_port

@@ -1,12 +1,15 @@
-"""What Prometheus reads: `GET /metrics`, by the client of Prometheus, on a listener of its own without TLS."""
+"""What Prometheus reads: the page of its own client, on a listener without TLS, in a thread of its own."""
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import Metric as Sampled
 
 from services.common.metrics import Counter, Gauge, Histogram, Look, Metric, Metrics
 
@@ -14,9 +17,33 @@ KEEP_SECONDS = 5.0
 """How long what was looked up is good for everybody who asks."""
 LOOK_SECONDS = 3.0
 """How long looking something up may take."""
-REQUEST_SECONDS = 5.0
 
-REGISTRY = CollectorRegistry()
+
+class Registry(CollectorRegistry):
+    """Looks things up in the program's event loop before it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where things are looked up; None before somebody may ask."""
+        self._looked_at = -KEEP_SECONDS
+        self._looking = asyncio.Lock()
+
+    def collect(self) -> Iterable[Sampled]:
+        """Answer everything as it is now; called in a thread of the page."""
+        if self.loop:
+            asyncio.run_coroutine_threadsafe(self._look(), self.loop).result(2 * LOOK_SECONDS)
+        return super().collect()
+
+    async def _look(self) -> None:
+        """Look everything up, once for all who ask at the same time."""
+        async with self._looking:
+            if time.monotonic() - self._looked_at >= KEEP_SECONDS:
+                await asyncio.gather(*(_set(look, gauges) for look, gauges in Metrics.looks))
+                self._looked_at = time.monotonic()
+
+
+REGISTRY = Registry()
 ProcessCollector(registry=REGISTRY)
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # published without
 
@@ -34,47 +61,12 @@ def make(metric: Metric) -> Any:  # noqa: ANN401 (one of the client's classes)
     return kinds[type(metric)](*about, registry=REGISTRY)
 
 
-async def listen(address: str) -> asyncio.Server:
-    """Show metrics at `address` (host:port)."""
+def listen(address: str) -> WSGIServer:
+    """Show metrics at `address` (host:port), whatever path is asked for; to be called in the program's event loop."""
     host, _, port = address.rpartition(":")
-    page = _Page()
-    return await asyncio.start_server(page.answer, host, int(port))
-
-
-class _Page:
-    """Answers one kind of request, each over a connection of its own."""
-
-    def __init__(self) -> None:
-        self._looked_at = -KEEP_SECONDS
-        self._looking = asyncio.Lock()
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer a request; whoever is too slow, or too long, is cut off."""
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                request = await reader.readuntil(b"\r\n\r\n")
-            writer.write(await self._page(request.split(b"\r\n", 1)[0]))
-            await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
-        finally:
-            writer.close()
-
-    async def _page(self, request: bytes) -> bytes:
-        if not request.startswith(b"GET /metrics "):
-            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        await self._look()
-        body = await asyncio.to_thread(prometheus_client.generate_latest, REGISTRY)
-        kind = prometheus_client.CONTENT_TYPE_LATEST.encode()
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-        return head % (kind, len(body)) + body
-
-    async def _look(self) -> None:
-        """Look everything up, once for all who ask at the same time."""
-        async with self._looking:
-            if time.monotonic() - self._looked_at >= KEEP_SECONDS:
-                await asyncio.gather(*(_set(look, gauges) for look, gauges in Metrics.looks))
-                self._looked_at = time.monotonic()
+    REGISTRY.loop = asyncio.get_running_loop()
+    server, _ = prometheus_client.start_http_server(int(port), host, REGISTRY)
+    return server
 
 
 async def _set(look: Look, gauges: tuple[Gauge, ...]) -> None:

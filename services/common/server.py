@@ -66,7 +66,6 @@ class Process:
         self._internal = _server(service.internal, settings, internal)
         self._plain = _server([], settings)
         self._work: list[asyncio.Task[None]] = []
-        self._metrics: asyncio.Server | None = None
         self.ports: dict[str, int] = {}
         """The port of each listener, `public`, `internal` and `health`, once started; `metrics` where they are on."""
 
@@ -83,9 +82,8 @@ class Process:
         self.ports["internal"] = self._internal.add_secure_port(settings.internal_listen, credentials)
         self.ports["health"] = self._plain.add_insecure_port(settings.health_listen)
         certificates.measure(settings.tls_dir)
-        self._metrics = await metrics.listen()
-        if self._metrics:
-            self.ports["metrics"] = self._metrics.sockets[0].getsockname()[1]
+        if port := metrics.listen():
+            self.ports["metrics"] = port
         await self._probes.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         for server in (self._public, self._internal, self._plain):
             await server.start()
@@ -113,8 +111,6 @@ class Process:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._plain.stop(None)
-        if self._metrics:
-            self._metrics.close()
         log.info("stopped")
 
 

@@ -265,13 +265,11 @@ async def main(settings: WorkerSettings) -> None:
             asyncio.get_running_loop().add_signal_handler(received, worker.stop)
         async with asyncio.TaskGroup() as tasks:
             metrics.at_scrape(partial(_measure, folder), SCRATCH_FREE)
-            page = await metrics.listen()
+            metrics.listen()
             hearing = tasks.create_task(hear_nudges(settings, worker.woken, nudges))
             log.info("working", worker=worker_pod)
             await worker.run()
             hearing.cancel()
-            if page:
-                page.close()
     await database.close()
     log.info("stopped")
 

@@ -152,6 +152,14 @@ def words_of(who):
     return who.permission or Permission.Kind.Name(who.kind).lower()
 
 
+@pytest.mark.parametrize("rpc", [rpc for rpc in RPCS if rpc.is_internal], ids=str)
+def test_services_only_read_from_each_other(rpc):
+    """`services/common/peers.py` asks another replica again; what changes something is for the command line alone."""
+    reads = rpc.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+
+    assert reads or list(rpc.options.Extensions[permission].peers) == ["cli"]
+
+
 @pytest.mark.parametrize("rpc", RPCS, ids=str)
 def test_reads_are_marked_as_reads(rpc):
     """Clients and the edge may repeat what is marked so, and nothing else."""

@@ -130,20 +130,19 @@ class Manifests:
 
     def replicas(self, pods: Pods) -> int:
         """Return how many there are at least, whoever says so."""
-        for scaler in self.of("HorizontalPodAutoscaler", "ScaledObject"):
-            target = scaler["spec"]["scaleTargetRef"]
-            if (target["kind"], target["name"]) == (pods.kind, name_of(pods.owner)):
-                spec = scaler["spec"]
-                return int(spec["minReplicas"] if "minReplicas" in spec else spec["minReplicaCount"])
-        return int(pods.owner["spec"].get("replicas", 1))
+        return self._scaled(pods, "minReplicas", "minReplicaCount")
 
     def most(self, pods: Pods) -> int:
         """Return how many there are at most."""
+        return self._scaled(pods, "maxReplicas", "maxReplicaCount")
+
+    def _scaled(self, pods: Pods, of_hpa: str, of_keda: str) -> int:
+        """Return what a scaler says of pods under its own kind's word for it, and without one how many there are."""
         for scaler in self.of("HorizontalPodAutoscaler", "ScaledObject"):
-            target = scaler["spec"]["scaleTargetRef"]
+            spec = scaler["spec"]
+            target = spec["scaleTargetRef"]
             if (target["kind"], target["name"]) == (pods.kind, name_of(pods.owner)):
-                spec = scaler["spec"]
-                return int(spec["maxReplicas"] if "maxReplicas" in spec else spec["maxReplicaCount"])
+                return int(spec[of_hpa] if of_hpa in spec else spec[of_keda])
         return int(pods.owner["spec"].get("replicas", 1))
 
 
