@@ -1,28 +1,12 @@
 /** The words of the page in English; their keys are the ones that every language has. */
 
+import { account } from './en_account'
 import { failures } from './en_failures'
 import type { Message } from './message'
 
 export const en = {
+  ...account,
   ...failures,
-
-  'account.devices': 'Where you are signed in',
-  'account.email': 'E-mail',
-  'account.guest': 'You are listening around as a guest. Sign in to play music and to publish your own.',
-  'account.lastUsed': 'Last used {when}',
-  'account.needed': 'Sign in to go on',
-  'account.newPassword': 'New password',
-  'account.password': 'Password',
-  'account.revoke': 'Sign out there',
-  'account.signIn': 'Sign in',
-  'account.signOut': 'Sign out',
-  'account.signUp': 'Create account',
-  'account.thisDevice': 'This device',
-  'account.title': 'Account and settings',
-  'account.unknownDevice': 'Unknown device',
-  'account.unverified': 'Not confirmed',
-  'account.username': 'Username',
-  'account.verified': 'Confirmed',
 
   'admin.delete': 'Delete account',
   'admin.deleted': 'Deleted: {username}',
@@ -108,42 +92,6 @@ export const en = {
   'devices.revokeOthersText': 'Every device but this one has to sign in again.',
   'devices.revokeOthersTitle': 'Sign out all other devices?',
 
-  'email.action': 'Send the link',
-  'email.done': 'Follow the link in the mail to {email}. Until then your old address stays.',
-  'email.new': 'New e-mail',
-  'email.text': 'We send a link to the new address. It takes the place of {email} when you follow it.',
-  'email.title': 'Change the e-mail address',
-
-  'erase.action': 'Delete my account',
-  'erase.done': 'Your account is deleted. Thank you for listening.',
-  'erase.goes': 'What goes',
-  'erase.goesText':
-    'Your name, address, picture and password, your history, your devices, your place in teams. Nobody can bring them back.',
-  'erase.lastManager': 'Nobody else runs {artist}. Give somebody in the team all permissions first.',
-  'erase.open': 'Delete account…',
-  'erase.short': 'For good, with everything personal.',
-  'erase.stays': 'What stays',
-  'erase.staysText': 'What you played stays counted, without you. Music of artists that others run goes on.',
-  'erase.title': 'Delete the account',
-  'erase.toTeam': 'To the team of {artist}',
-
-  'event.disabled': 'An administrator disabled the account',
-  'event.emailChanged': 'The e-mail address was changed',
-  'event.emailVerified': 'The e-mail address was confirmed',
-  'event.enabled': 'An administrator enabled the account',
-  'event.other': 'Something else happened',
-  'event.othersSignedOut': 'All other devices were signed out',
-  'event.passwordChanged': 'The password was changed',
-  'event.passwordReset': 'A new password was set by a mailed link',
-  'event.refreshTokenReused': 'Somebody used a copy of a session; that device was signed out',
-  'event.roleGranted': 'Became an administrator',
-  'event.roleRevoked': 'Is no administrator any more',
-  'event.signedIn': 'Signed in',
-  'event.signedOut': 'Signed out',
-  'event.signedUp': 'The account was made',
-  'event.signInFailed': 'Somebody tried to sign in with a wrong password',
-  'event.usernameChanged': 'The username was changed',
-
   'fileSays.cover': 'Use the cover inside the file',
   'fileSays.number': 'no. {n}',
   'fileSays.take': 'Edit with this',
@@ -214,14 +162,6 @@ export const en = {
     'It was used before, or a day has passed. The address {email} is confirmed; you can ask for another one in your account.',
   'link.verify': 'It was used before, or a day has passed. Sign in to have another one sent.',
 
-  'mail.again': 'Send again',
-  'mail.reset': 'If {email} has an account, a link that sets a new password is on its way. It works for an hour.',
-  'mail.sent': 'The mail is on its way.',
-  'mail.spam': 'Nothing there after a few minutes? Look into the spam folder.',
-  'mail.start': 'Start listening',
-  'mail.title': 'Check your mail',
-  'mail.verify': 'We have sent a link to {email}. Follow it within a day to confirm the address.',
-
   'nav.account': 'Account',
   'nav.admin': 'Accounts',
   'nav.brand': 'Spotilike, home',
@@ -235,12 +175,6 @@ export const en = {
   'notFound.home': 'Back home',
   'notFound.text': 'The address leads nowhere. Perhaps it was moved or taken down.',
   'notFound.title': 'Nothing plays here',
-
-  'password.action': 'Change password',
-  'password.current': 'Current password',
-  'password.done': 'Your new password counts. All other devices are signed out.',
-  'password.text': 'All other devices are signed out; this one stays.',
-  'password.title': 'Change the password',
 
   'permission.all': 'Everything',
   'permission.editProfile': 'Edit the artist page',
@@ -299,20 +233,6 @@ export const en = {
   'queue.remove': 'Remove {title} from the queue',
   'queue.title': 'Queue',
   'queue.up': 'Move {title} up',
-
-  'reset.action': 'Set password',
-  'reset.doneText': 'All devices are signed out. Sign in with the new password.',
-  'reset.doneTitle': 'Your new password counts',
-  'reset.text': 'Then every device has to sign in with it.',
-  'reset.title': 'Choose a new password',
-
-  'signIn.forgot': 'Forgot your password?',
-  'signIn.noAccount': 'New here?',
-  'signIn.text': 'Your queue and your history are waiting.',
-  'signIn.title': 'Welcome back',
-  'signUp.hasAccount': 'Been here before?',
-  'signUp.text': 'Listen to everything, and publish your own music.',
-  'signUp.title': 'Join Spotilike',
 
   'studio.deleteNamed': 'Delete {title}',
   'studio.deleteText': '“{title}” disappears for listeners at once. Its plays stay in the statistics.',

@@ -2,28 +2,13 @@
 
 import type { en } from './en'
 import type { Message } from './message'
+import { account } from './ru_account'
 import { failures } from './ru_failures'
 
 export const ru = {
+  ...account,
   ...failures,
 
-  'account.devices': 'Где выполнен вход',
-  'account.email': 'Эл. почта',
-  'account.guest': 'Вы зашли как гость. Войдите, чтобы слушать музыку и публиковать свою.',
-  'account.lastUsed': 'Последний вход: {when}',
-  'account.needed': 'Войдите, чтобы продолжить',
-  'account.newPassword': 'Новый пароль',
-  'account.password': 'Пароль',
-  'account.revoke': 'Выйти там',
-  'account.signIn': 'Войти',
-  'account.signOut': 'Выйти',
-  'account.signUp': 'Создать аккаунт',
-  'account.thisDevice': 'Это устройство',
-  'account.title': 'Аккаунт и настройки',
-  'account.unknownDevice': 'Неизвестное устройство',
-  'account.unverified': 'Не подтверждён',
-  'account.username': 'Имя пользователя',
-  'account.verified': 'Подтверждён',
 
   'admin.delete': 'Удалить аккаунт',
   'admin.deleted': 'Удалён: {username}',
@@ -109,43 +94,6 @@ export const ru = {
   'devices.revokeOthersText': 'На всех устройствах, кроме этого, придётся войти снова.',
   'devices.revokeOthersTitle': 'Выйти на всех остальных устройствах?',
 
-  'email.action': 'Отправить ссылку',
-  'email.done': 'Перейдите по ссылке из письма на {email}. До тех пор останется старый адрес.',
-  'email.new': 'Новая почта',
-  'email.text': 'Мы отправим ссылку на новый адрес. Он заменит {email}, когда вы по ней перейдёте.',
-  'email.title': 'Сменить адрес почты',
-
-  'erase.action': 'Удалить мой аккаунт',
-  'erase.done': 'Ваш аккаунт удалён. Спасибо, что слушали.',
-  'erase.goes': 'Что исчезнет',
-  'erase.goesText':
-    'Ваше имя, адрес, фото и пароль, ваша история, устройства и место в командах. Вернуть их никто не сможет.',
-  'erase.lastManager': 'Кроме вас, {artist} никто не ведёт. Сначала дайте все права кому-то ещё в команде.',
-  'erase.open': 'Удалить аккаунт…',
-  'erase.short': 'Навсегда, вместе со всем личным.',
-  'erase.stays': 'Что останется',
-  'erase.staysText':
-    'Прослушанное останется в счётчиках, но уже без вас. Музыка артистов, которых ведут другие, никуда не денется.',
-  'erase.title': 'Удаление аккаунта',
-  'erase.toTeam': 'К команде {artist}',
-
-  'event.disabled': 'Администратор отключил аккаунт',
-  'event.emailChanged': 'Адрес почты изменён',
-  'event.emailVerified': 'Адрес почты подтверждён',
-  'event.enabled': 'Администратор включил аккаунт',
-  'event.other': 'Произошло что-то ещё',
-  'event.othersSignedOut': 'Выполнен выход на всех остальных устройствах',
-  'event.passwordChanged': 'Пароль изменён',
-  'event.passwordReset': 'Новый пароль задан по ссылке из письма',
-  'event.refreshTokenReused': 'Кто-то воспользовался копией сеанса; на том устройстве выполнен выход',
-  'event.roleGranted': 'Назначен администратором',
-  'event.roleRevoked': 'Больше не администратор',
-  'event.signedIn': 'Вход',
-  'event.signedOut': 'Выход',
-  'event.signedUp': 'Аккаунт создан',
-  'event.signInFailed': 'Кто-то пытался войти с неверным паролем',
-  'event.usernameChanged': 'Имя пользователя изменено',
-
   'fileSays.cover': 'Взять обложку из файла',
   'fileSays.number': '№ {n}',
   'fileSays.take': 'Изменить по файлу',
@@ -216,14 +164,6 @@ export const ru = {
     'Она уже использована, или прошёл день. Адрес {email} подтверждён; другой можно запросить в аккаунте.',
   'link.verify': 'Она уже использована, или прошёл день. Войдите, чтобы получить другую.',
 
-  'mail.again': 'Отправить ещё раз',
-  'mail.reset': 'Если у {email} есть аккаунт, ссылка для нового пароля уже в пути. Она действует час.',
-  'mail.sent': 'Письмо уже в пути.',
-  'mail.spam': 'Через несколько минут ничего нет? Загляните в папку «Спам».',
-  'mail.start': 'Начать слушать',
-  'mail.title': 'Проверьте почту',
-  'mail.verify': 'Мы отправили ссылку на {email}. Перейдите по ней в течение дня, чтобы подтвердить адрес.',
-
   'nav.account': 'Аккаунт',
   'nav.admin': 'Аккаунты',
   'nav.brand': 'Spotilike, на главную',
@@ -237,12 +177,6 @@ export const ru = {
   'notFound.home': 'На главную',
   'notFound.text': 'Этот адрес никуда не ведёт. Возможно, страницу перенесли или убрали.',
   'notFound.title': 'Здесь ничего не играет',
-
-  'password.action': 'Сменить пароль',
-  'password.current': 'Нынешний пароль',
-  'password.done': 'Новый пароль действует. На всех остальных устройствах выполнен выход.',
-  'password.text': 'На всех остальных устройствах будет выполнен выход; это останется.',
-  'password.title': 'Сменить пароль',
 
   'permission.all': 'Все права',
   'permission.editProfile': 'Менять страницу артиста',
@@ -301,20 +235,6 @@ export const ru = {
   'queue.remove': 'Убрать из очереди: {title}',
   'queue.title': 'Очередь',
   'queue.up': 'Поднять выше: {title}',
-
-  'reset.action': 'Задать пароль',
-  'reset.doneText': 'На всех устройствах выполнен выход. Войдите с новым паролем.',
-  'reset.doneTitle': 'Новый пароль действует',
-  'reset.text': 'После этого на каждом устройстве придётся войти с ним.',
-  'reset.title': 'Выберите новый пароль',
-
-  'signIn.forgot': 'Забыли пароль?',
-  'signIn.noAccount': 'Впервые здесь?',
-  'signIn.text': 'Ваша очередь и история вас ждут.',
-  'signIn.title': 'С возвращением',
-  'signUp.hasAccount': 'Уже бывали здесь?',
-  'signUp.text': 'Слушайте всё и публикуйте свою музыку.',
-  'signUp.title': 'Добро пожаловать в Spotilike',
 
   'studio.deleteNamed': 'Удалить: {title}',
   'studio.deleteText': '«{title}» сразу исчезнет для слушателей. Прослушивания останутся в статистике.',
