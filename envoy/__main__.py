@@ -40,6 +40,7 @@ def edge(settings: Settings, traces: TracingSettings) -> EdgeSettings:
         store_secret_key=settings.s3_secret_key.get_secret_value(),
         store_region=settings.s3_region,
         store_ca=settings.edge_store_ca if settings.s3_tls else None,
+        bucket_prefix=settings.s3_bucket_prefix,
         metrics=_address(settings.edge_metrics_listen) if settings.edge_metrics_listen else None,
         traces=sent(traces),
     )

@@ -49,6 +49,8 @@ class EdgeSettings:
     store_region: str = "us-east-1"
     store_ca: Path | None = None
     """Authorities that the store is certified by, where it speaks TLS; None is plain HTTP."""
+    bucket_prefix: str = ""
+    """What the store's own names of buckets begin with."""
     web_root: Path = ROOT / "web" / "dist"
     """The built player; nothing is served while the folder is missing."""
     descriptors: Path = ROOT / "gen" / "spotilike.binpb"
@@ -81,6 +83,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
     default_port = 443 if settings.store_ca else 80
     # In a signature the port is named where it is another than the scheme's own.
     store = store_host if store_port == default_port else f"{store_host}:{store_port}"
+    stored = {"store": store, "bucket_prefix": settings.bucket_prefix}
     traced = tracing.described(settings.traces) if settings.traces else {}
     https = settings.https or settings.certificate is not None
     scripts = {script.stem: script.read_text() for script in HERE.glob("*.lua")}
@@ -101,7 +104,7 @@ def render(settings: EdgeSettings) -> dict[str, Any]:
         "services": contract.services,
         "rpc_routes": routes.rpc_routes(contract),
         "method_routes": routes.method_routes(contract),
-        "store_routes": fill(HERE / "store_routes.yaml", {"store": store})["routes"],
+        "store_routes": fill(HERE / "store_routes.yaml", stored)["routes"],
         "page_routes": pages.page_routes(served),
         "largest_page": max(len(page.content) for page in served),
         "local_replies": replies.mappers(),

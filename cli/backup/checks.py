@@ -13,14 +13,13 @@ from pydantic import SecretStr
 from cli.backup import erasures
 from cli.engines.postgres import Postgres
 from services.common import images
+from services.common.buckets import AUDIO, IMAGES
 from services.common.db import Database
 from services.common.settings import DatabaseSettings
-from services.processing.settings import Settings as ProcessingSettings
 from services.user.erasure import erase
 from services.user.store import Store
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 
-AUDIO = str(ProcessingSettings.model_fields["audio_bucket"].default)
 LOST = ("FILES_LOST", "The files of this track were lost. Upload the master again.")
 _PLAYED = "SELECT id, file_key, audio_facts FROM tracks WHERE is_available ORDER BY id"
 _FAIL = "UPDATE tracks SET is_available = false, failure_reason = %s, failure_message = %s WHERE id = ANY(%s)"
@@ -47,13 +46,13 @@ def withdraw_tracks(postgres: Postgres, store: Minio) -> tuple[int, list[UUID]]:
 
 def missing_pictures(postgres: Postgres, store: Minio) -> tuple[int, list[str]]:
     """Look for every size of every cover and avatar; answers how many there are, and which are not whole."""
-    stored = _sizes(store, images.BUCKET)
+    stored = _sizes(store, IMAGES)
     keys: list[str] = []
     for context, query in _PICTURES.items():
         with psycopg.connect(postgres.url(f"{context}_owner", f"{context}_db")) as database:
-            keys += [key for (key,) in database.execute(query) if key and key.startswith(f"{images.BUCKET}/")]
+            keys += [key for (key,) in database.execute(query) if key and key.startswith(f"{IMAGES}/")]
     wanted = {images.file_name(size, ending) for size in images.SIZES for ending in images.ENDINGS}
-    return len(keys), [key for key in keys if not wanted <= stored[key.removeprefix(f"{images.BUCKET}/")].keys()]
+    return len(keys), [key for key in keys if not wanted <= stored[key.removeprefix(f"{IMAGES}/")].keys()]
 
 
 def end_sessions(postgres: Postgres) -> int:

@@ -14,7 +14,8 @@ from minio.helpers import DictType
 from cli.backup.manifest import File, Manifest, StoredObject
 from cli.engines.seaweedfs import REGION
 from cli.problem import Problem
-from services.provision.objects import BUCKETS, Credentials
+from services.common import buckets
+from services.provision.objects import Credentials
 
 _PIECE = 1 << 20
 _UNFINISHED = ".unfinished"
@@ -38,7 +39,7 @@ def copy_all(store: Minio, folder: Path, earlier: Manifest | None) -> Iterator[C
     """Copy every object that the earlier backup of the folder does not hold already: an object never changes."""
     known = {(each.bucket, each.key): each for each in earlier.objects} if earlier else {}
     files = earlier.files if earlier else {}
-    for bucket in BUCKETS:
+    for bucket in buckets.ALL:
         for found in store.list_objects(bucket, recursive=True):
             before = known.get((bucket, str(found.object_name)))
             if before and _is_same(before, found, files[before.path]) and (folder / before.path).exists():

@@ -22,6 +22,7 @@ from services.catalog.sweeper import Sweeper
 from services.catalog.tables import ended_sessions, outbox, request_ids
 from services.common import retention
 from services.common.auth import TokenVerifier
+from services.common.buckets import UPLOADS
 from services.common.db import Database
 from services.common.peers import RemoteKeys, channel
 from services.common.server import Service, run
@@ -37,7 +38,7 @@ def wire(settings: Settings) -> Service:
     user = channel(settings.user_internal, settings.tls_dir)
     keys = RemoteKeys(user)
     ended = EndedSessions(database, ended_sessions)
-    arrivals = Arrivals(Storage(settings), settings.uploads_bucket, timedelta(seconds=settings.upload_url_seconds))
+    arrivals = Arrivals(Storage(settings), UPLOADS, timedelta(seconds=settings.upload_url_seconds))
     policy = UploadPolicy(
         part_size_bytes=settings.upload_part_size_bytes,
         life=timedelta(hours=settings.upload_hours),

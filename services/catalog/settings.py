@@ -8,8 +8,6 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
 
     call_seconds: float = 30.0
     """The store joins the parts of a large master while CompleteUpload runs; the edge gives other calls less."""
-    uploads_bucket: str = "uploads"
-    """Bucket of masters and pictures as they come."""
     upload_part_size_bytes: int = 8 * 1024 * 1024
     """Length of every part of a master but the last; S3 demands at least 5 MiB."""
     upload_url_seconds: int = 3600

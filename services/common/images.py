@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-BUCKET = "images"
+from services.common.buckets import IMAGES
+
 SIZES = (64, 300, 640, 1500)
 """Sides of the squares, in pixels."""
 ENDINGS = ("webp", "jpg")
@@ -12,7 +13,7 @@ SHOWN = 640
 
 def key(artwork_id: UUID) -> str:
     """Say where a picture's sizes are, as databases keep it: bucket and folder."""
-    return f"{BUCKET}/{artwork_id}"
+    return f"{IMAGES}/{artwork_id}"
 
 
 def file_name(size: int, ending: str) -> str:

@@ -54,6 +54,8 @@ class StorageSettings(BaseSettings):
     s3_secret_key: SecretStr
     s3_tls: bool = False
     s3_region: str = "us-east-1"
+    s3_bucket_prefix: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]*-)?$")
+    """What the store's own names of buckets begin with, such as `music-`, where names belong to everybody."""
 
 
 class TracingSettings(BaseSettings):

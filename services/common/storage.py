@@ -53,7 +53,7 @@ class PartInfo:
 
 
 class Storage:
-    """One identity's view of the object store."""
+    """One identity's view of the object store. The store's own names of buckets may have a prefix."""
 
     def __init__(self, settings: StorageSettings) -> None:
         """Speak to the store at `settings.s3_endpoint`."""
@@ -69,23 +69,24 @@ class Storage:
         )
         # Every address is /bucket/key, by which the edge knows what is asked for, whatever store it is.
         self._client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+        self._prefix = settings.s3_bucket_prefix
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:
         """Look at an object; raises Missing."""
-        found = await self._run("StatObject", bucket, lambda: self._client.stat_object(bucket, key))
+        found = await self._run("StatObject", bucket, lambda named: self._client.stat_object(named, key))
         return ObjectInfo(int(found.size or 0), str(found.etag))
 
     async def put(self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str) -> None:
         """Write a small object."""
         headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control}
-        await self._run("PutObject", bucket, lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+        await self._run("PutObject", bucket, lambda named: self._client._put_object(named, key, data, headers))  # noqa: SLF001 (see multipart)
 
     async def put_once(self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str) -> None:
         """Write a small object that nothing ever replaces; what is there already stays as it is."""
         headers: DictType = {"Content-Type": content_type, "Cache-Control": cache_control, "If-None-Match": "*"}
         try:
-            await self._run("PutObject", bucket, lambda: self._client._put_object(bucket, key, data, headers))  # noqa: SLF001 (see multipart)
+            await self._run("PutObject", bucket, lambda named: self._client._put_object(named, key, data, headers))  # noqa: SLF001 (see multipart)
         except S3Error as error:
             if error.code != "PreconditionFailed":
                 raise
@@ -97,14 +98,14 @@ class Storage:
         the processor from whoever works on what has come already.
         """
 
-        def copy() -> int:
-            size = int(self._client.stat_object(bucket, key).size or 0)
-            return sum(self._read(bucket, key, offset, write) for offset in range(0, size, RANGE_BYTES))
+        def copy(named: str) -> int:
+            size = int(self._client.stat_object(named, key).size or 0)
+            return sum(self._read(named, key, offset, write) for offset in range(0, size, RANGE_BYTES))
 
         return await self._run("GetObject", bucket, copy)
 
-    def _read(self, bucket: str, key: str, offset: int, write: Callable[[bytes], Any]) -> int:
-        response = self._client.get_object(bucket, key, offset, RANGE_BYTES)
+    def _read(self, named: str, key: str, offset: int, write: Callable[[bytes], Any]) -> int:
+        response = self._client.get_object(named, key, offset, RANGE_BYTES)
         try:
             length = 0
             for piece in response.stream(PIECE_BYTES):
@@ -120,12 +121,12 @@ class Storage:
         return await self._run(
             "ListObjects",
             bucket,
-            lambda: [str(found.object_name) for found in self._client.list_objects(bucket, prefix, recursive=True)],
+            lambda named: [str(each.object_name) for each in self._client.list_objects(named, prefix, recursive=True)],
         )
 
     async def remove(self, bucket: str, key: str) -> None:
         """Remove an object; one that is not there is no error."""
-        await self._run("RemoveObject", bucket, lambda: self._client.remove_object(bucket, key))
+        await self._run("RemoveObject", bucket, lambda named: self._client.remove_object(named, key))
 
     # Multipart uploads. The client library keeps these calls to itself although S3 documents them; the tests run
     # every one of them against a real store.
@@ -138,7 +139,7 @@ class Storage:
         return await self._run(
             "CreateMultipartUpload",
             bucket,
-            lambda: str(self._client._create_multipart_upload(bucket, key, headers)),  # noqa: SLF001
+            lambda named: str(self._client._create_multipart_upload(named, key, headers)),  # noqa: SLF001
         )
 
     async def put_part(self, bucket: str, key: str, upload_id: str, number: int, data: bytes) -> Part:
@@ -146,19 +147,19 @@ class Storage:
         etag = await self._run(
             "UploadPart",
             bucket,
-            lambda: self._client._upload_part(bucket, key, data, None, upload_id, number),  # noqa: SLF001
+            lambda named: self._client._upload_part(named, key, data, None, upload_id, number),  # noqa: SLF001
         )
         return Part(number, etag)
 
     async def parts(self, bucket: str, key: str, upload_id: str) -> list[PartInfo]:
         """List the parts that have arrived; raises Missing when the upload is closed or unknown."""
 
-        def read() -> list[PartInfo]:
+        def read(named: str) -> list[PartInfo]:
             found: list[PartInfo] = []
             marker: str | None = None
             while True:
                 page = self._client._list_parts(  # noqa: SLF001
-                    bucket, key, upload_id, max_parts=1000, part_number_marker=marker
+                    named, key, upload_id, max_parts=1000, part_number_marker=marker
                 )
                 found += [PartInfo(part.part_number, int(part.size or 0), part.etag.strip('"')) for part in page.parts]
                 if not page.is_truncated:
@@ -172,7 +173,7 @@ class Storage:
         await self._run(
             "CompleteMultipartUpload",
             bucket,
-            lambda: self._client._complete_multipart_upload(bucket, key, upload_id, parts),  # noqa: SLF001
+            lambda named: self._client._complete_multipart_upload(named, key, upload_id, parts),  # noqa: SLF001
         )
 
     async def abort_multipart(self, bucket: str, key: str, upload_id: str) -> None:
@@ -181,7 +182,7 @@ class Storage:
             await self._run(
                 "AbortMultipartUpload",
                 bucket,
-                lambda: self._client._abort_multipart_upload(bucket, key, upload_id),  # noqa: SLF001
+                lambda named: self._client._abort_multipart_upload(named, key, upload_id),  # noqa: SLF001
             )
         except Missing:
             return
@@ -191,35 +192,37 @@ class Storage:
         found = await self._run(
             "ListMultipartUploads",
             bucket,
-            lambda: self._client._list_multipart_uploads(bucket, prefix=prefix),  # noqa: SLF001
+            lambda named: self._client._list_multipart_uploads(named, prefix=prefix),  # noqa: SLF001
         )
         return [(str(upload.object_name), str(upload.upload_id)) for upload in found.uploads]
 
     async def presign_part(self, bucket: str, key: str, upload_id: str, number: int, expires: timedelta) -> str:
-        """Sign the PUT of one part; answers path and query, which work at the edge's origin."""
+        """Sign the PUT of one part; answers path and query at the edge, which knows the prefix, too."""
         url = await self._run(
             "PresignUrl",
             bucket,
-            lambda: self._client.get_presigned_url(
+            lambda named: self._client.get_presigned_url(
                 "PUT",
-                bucket,
+                named,
                 key,
                 expires=expires,
                 extra_query_params={"uploadId": upload_id, "partNumber": str(number)},
             ),
         )
         split = urlsplit(url)
-        return f"{split.path}?{split.query}"
+        return f"/{split.path.removeprefix(f'/{self._prefix}')}?{split.query}"
 
     async def ping(self, bucket: str) -> None:
         """Raise when the store does not answer or the bucket is missing."""
-        if not await self._run("HeadBucket", bucket, lambda: self._client.bucket_exists(bucket)):
+        if not await self._run("HeadBucket", bucket, self._client.bucket_exists):
             raise Missing(bucket)
 
-    async def _run(self, operation: str, bucket: str, work: Callable[[], Answer]) -> Answer:
+    async def _run(self, operation: str, bucket: str, work: Callable[[str], Answer]) -> Answer:
+        """Do something in a bucket, by the store's own name of it."""
+
         def guarded() -> Answer:
             with _translated():
-                return work()
+                return work(f"{self._prefix}{bucket}")
 
         # Without the key: the names of folders of previews are secrets.
         with tracing.step(f"s3 {operation} {bucket}", SpanKind.CLIENT, **tracing.STORAGE):

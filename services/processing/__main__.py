@@ -42,7 +42,6 @@ def wire(settings: Settings) -> Service:
     sweeper = Sweeper(
         store,
         storage,
-        settings.audio_bucket,
         Graces(
             abandoned=settings.abandoned_grace_seconds,
             retired=max(settings.retired_grace_seconds, settings.recovery_window_seconds),

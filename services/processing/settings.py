@@ -18,8 +18,6 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
 
     catalog_internal: str
     """host:port of the catalog's internal listener; it knows who may see which jobs."""
-    audio_bucket: str = "audio"
-    """Bucket of the renditions."""
     preview_grace_seconds: float = 24 * 3600
     """How long a preview stays, in seconds; the picture inside the master is offered as long."""
     abandoned_grace_seconds: float = 3600
@@ -43,8 +41,6 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """What a worker needs. It has no listeners."""
 
     database_pool: int = 3
-    audio_bucket: str = "audio"
-    """Bucket of the renditions."""
     scratch_dir: Path | None = None
     """Where masters are kept while they are read; the system's temporary folder when unset."""
     ffmpeg: Path | None = None

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.common import images
+from services.common.buckets import AUDIO, IMAGES, PREVIEWS
 from services.common.storage import Storage
-from services.processing.media import preview
 from services.processing.store import Store
 from services.processing.store.folders import Attempts, Previews, RetiredFolders
 from services.processing.store.pictures import Pictures
@@ -37,11 +36,10 @@ class Graces:
 class Sweeper:
     """Sweeps three buckets. Several sweepers do no harm: removing is repeatable."""
 
-    def __init__(self, store: Store, storage: Storage, audio_bucket: str, graces: Graces) -> None:
+    def __init__(self, store: Store, storage: Storage, graces: Graces) -> None:
         """Remove folders after their graces."""
         self._store = store
         self._storage = storage
-        self._audio_bucket = audio_bucket
         self._graces = graces
 
     async def run(self, every_seconds: float) -> None:
@@ -56,10 +54,10 @@ class Sweeper:
     async def sweep(self) -> None:
         """Remove the folders whose time has come."""
         async with self._store.read() as tx:
-            await self._remove(tx.attempts, self._audio_bucket, self._graces.abandoned)
-            await self._remove(tx.retired_folders, self._audio_bucket, self._graces.retired)
-            await self._remove(tx.previews, preview.BUCKET, self._graces.preview)
-            await self._remove(tx.pictures, images.BUCKET, self._graces.replaced)
+            await self._remove(tx.attempts, AUDIO, self._graces.abandoned)
+            await self._remove(tx.retired_folders, AUDIO, self._graces.retired)
+            await self._remove(tx.previews, PREVIEWS, self._graces.preview)
+            await self._remove(tx.pictures, IMAGES, self._graces.replaced)
 
     async def _remove(
         self, origin: Attempts | RetiredFolders | Previews | Pictures, bucket: str, grace_seconds: float
@@ -70,7 +68,7 @@ class Sweeper:
             log.info("folder_removed", bucket=bucket, folder=folder)
 
     async def _empty(self, bucket: str, prefix: str) -> None:
-        if bucket == self._audio_bucket:  # everything else is written at once, never in parts
+        if bucket == AUDIO:  # everything else is written at once, never in parts
             for key, upload_id in await self._storage.open_uploads(bucket, prefix):
                 await self._storage.abort_multipart(bucket, key, upload_id)
         for key in await self._storage.keys(bucket, prefix):

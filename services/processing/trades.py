@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from services.common import images
+from services.common.buckets import AUDIO, IMAGES, PREVIEWS
 from services.common.storage import Storage
 from services.processing import sources
 from services.processing.domain import AnyTask, Job, Lease, Picture, Song
@@ -14,7 +14,7 @@ from services.processing.events import audio_facts
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Limits, Stage
 from services.processing.media.pipeline import transcode
-from services.processing.media.preview import BUCKET, Preview
+from services.processing.media.preview import Preview
 from services.processing.media.recipe import Recipe
 from services.processing.object_sink import ObjectSink
 from services.processing.outages import is_passing, persist
@@ -53,11 +53,11 @@ class Songs(Trade[Job, Song, JobQueue]):
         """Transcode the master into the folder of the attempt."""
         folder = await persist(lambda: self.queue.open_preview(lease))
         preview = Preview(
-            ObjectSink(self._storage, BUCKET, folder),
+            ObjectSink(self._storage, PREVIEWS, folder),
             self._settings.segment_seconds,
             partial(self._show_preview, lease, folder),
         )
-        sink = ObjectSink(self._storage, self._settings.audio_bucket, lease.folder)
+        sink = ObjectSink(self._storage, AUDIO, lease.folder)
         limits = Limits(
             max_seconds=self._settings.longest_master_seconds, memory_bytes=self._settings.encoder_memory_bytes
         )
@@ -87,5 +87,5 @@ class Pictures(Trade[Picture, str, PictureQueue]):
         report(Stage.ENCODING, 0)
         made = await make_images(picture, self._ffmpeg, self._settings.picture_memory_bytes)
         report(Stage.PUBLISHING, 100)
-        await publish(made, self._storage, images.BUCKET, lease.folder)
+        await publish(made, self._storage, IMAGES, lease.folder)
         return made.blur_hash

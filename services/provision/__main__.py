@@ -14,7 +14,7 @@ import structlog
 import urllib3
 from minio import Minio
 
-from services.common import streams, telemetry
+from services.common import buckets, streams, telemetry
 from services.common.settings import StorageSettings, StreamsSettings, load
 from services.provision import holders, objects
 from services.provision.databases import Server
@@ -59,8 +59,8 @@ def make_buckets() -> None:
         region=settings.s3_region,
         http_client=urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(10)),
     )
-    _when_reachable(lambda: objects.make_buckets(client), urllib3.exceptions.HTTPError)
-    log.info("buckets_made", buckets=objects.BUCKETS)
+    _when_reachable(lambda: objects.make_buckets(client, settings.s3_bucket_prefix), urllib3.exceptions.HTTPError)
+    log.info("buckets_made", buckets=buckets.ALL, prefix=settings.s3_bucket_prefix)
 
 
 def _keeper(settings: SecretsSettings) -> Keeper:

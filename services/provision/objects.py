@@ -7,9 +7,9 @@ from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.lifecycleconfig import AbortIncompleteMultipartUpload, LifecycleConfig, Rule
 
+from services.common import buckets
 from services.provision.made import Made
 
-BUCKETS = ("uploads", "audio", "previews", "images")
 IDENTITIES = {
     "admin": ["Admin", "Read", "Write", "List", "Tagging"],
     "catalog": ["Read:uploads", "Write:uploads", "List:uploads"],
@@ -54,13 +54,14 @@ def identities(made: Made) -> str:
     return json.dumps({"identities": entries}, indent=2)
 
 
-def make_buckets(client: Minio) -> None:
+def make_buckets(client: Minio, prefix: str = "") -> None:
     """Make the buckets that are not there; parts of an upload that nobody completes are forgotten after two days."""
     existing = {bucket.name for bucket in client.list_buckets()}
-    for bucket in BUCKETS:
-        if bucket not in existing:
-            client.make_bucket(bucket)
-    if client.get_bucket_lifecycle("uploads") is None:
+    for bucket in buckets.ALL:
+        if f"{prefix}{bucket}" not in existing:
+            client.make_bucket(f"{prefix}{bucket}")
+    uploads = f"{prefix}uploads"
+    if client.get_bucket_lifecycle(uploads) is None:
         forget = AbortIncompleteMultipartUpload(days_after_initiation=_ABANDONED_UPLOAD_DAYS)
         rule = Rule(ENABLED, rule_filter=Filter(prefix=""), abort_incomplete_multipart_upload=forget)
-        client.set_bucket_lifecycle("uploads", LifecycleConfig([rule]))
+        client.set_bucket_lifecycle(uploads, LifecycleConfig([rule]))

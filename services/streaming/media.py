@@ -6,13 +6,13 @@ asked for media.
 
 from datetime import datetime, timedelta
 
+from services.common.buckets import AUDIO
 from services.common.keys import Keyring
 from services.streaming.domain import Playback
 
 ISSUER = "https://spotilike.dev/streaming"
 AUDIENCE = "spotilike-media"
 TOKEN_TYPE = "media+jwt"  # noqa: S105 (a type, not a token)
-BUCKET = "audio"
 
 
 class MediaAccess:
@@ -48,4 +48,4 @@ def uri(playback: Playback, file: str) -> str:
 
 
 def _folder(playback: Playback) -> str:
-    return f"{BUCKET}/{playback.folder}"
+    return f"{AUDIO}/{playback.folder}"

@@ -207,7 +207,7 @@ async def test_a_picture_that_arrives_short_is_tried_again(workshop):
 @pytest.fixture
 def sweeper(workshop):
     """Return a sweeper with a grace of an hour."""
-    return Sweeper(workshop.store, workshop.storage, "audio", Graces(GRACE, GRACE, GRACE, GRACE))
+    return Sweeper(workshop.store, workshop.storage, Graces(GRACE, GRACE, GRACE, GRACE))
 
 
 async def put(workshop, picture_id):

@@ -16,7 +16,7 @@ GRACE = 3600.0
 @pytest.fixture
 def sweeper(workshop):
     """Return a sweeper with a grace of an hour for every kind of folder."""
-    return Sweeper(workshop.store, workshop.storage, "audio", Graces(GRACE, GRACE, GRACE, GRACE))
+    return Sweeper(workshop.store, workshop.storage, Graces(GRACE, GRACE, GRACE, GRACE))
 
 
 async def put(workshop, key):

@@ -92,7 +92,7 @@ async def test_a_job_is_taken_over_within_fifteen_seconds_wherever_its_worker_wa
 
     prefixes = {job.folder: f"tracks/{masters[job_id].track_id}/" for job_id, job in jobs.items()}
     assert await left_behind(workshop, prefixes)
-    await Sweeper(workshop.store, workshop.storage, "audio", Graces(0, 0, 0, 0)).sweep()
+    await Sweeper(workshop.store, workshop.storage, Graces(0, 0, 0, 0)).sweep()
     assert await left_behind(workshop, prefixes) == []
     assert workshop.scratch_files()
     with scratch.folder(workshop.scratch) as folder:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ import psycopg
 import pytest
 from minio import Minio, S3Error
 
+from services.common import buckets
 from services.common.streams import CONTEXTS
-from services.provision.objects import BUCKETS
 from tests.support.provisioned import Place, begin
 
 pytestmark = pytest.mark.xdist_group("provision")
@@ -124,10 +125,11 @@ async def test_an_identity_tells_and_hears_only_what_is_its_own(place: Place, co
 def test_an_identity_does_only_what_it_must_in_each_bucket(place: Place, identity: str):
     """Reading, writing and listing, in all four."""
     client, admin = s3(place, f"{identity}-secrets"), s3(place, "provision-secrets")
-    for bucket in BUCKETS:
+    for bucket in buckets.ALL:
         admin.put_object(bucket, "there", io.BytesIO(b"bytes"), 5)
 
-    assert {(bucket, deed) for bucket in BUCKETS for deed in DEEDS if is_allowed(client, deed, bucket)} == MAY[identity]
+    deeds = itertools.product(buckets.ALL, DEEDS)
+    assert {(bucket, deed) for bucket, deed in deeds if is_allowed(client, deed, bucket)} == MAY[identity]
 
 
 def is_allowed(client: Minio, deed: str, bucket: str) -> bool:

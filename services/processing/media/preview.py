@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from services.common.buckets import PREVIEWS
 from services.processing.media.cmaf import Fragment, Header
 from services.processing.media.playlists import Piece, Segment, growing_playlist
 from services.processing.media.sink import MEDIA_TYPE, PLAYLIST_TYPE, TRANSIENT, Sink
 
-BUCKET = "previews"
 PLAYLIST = "preview.m3u8"
 PIECE_SECONDS = 2.0
 """How often a piece is written, at most: an encoder is many times faster than music, and a piece costs two writes."""
@@ -16,7 +16,7 @@ PIECE_SECONDS = 2.0
 
 def uri(folder: str, name: str = PLAYLIST) -> str:
     """Answer the path at the edge of a file that the artist may see or hear."""
-    return f"/{BUCKET}/{folder}/{name}"
+    return f"/{PREVIEWS}/{folder}/{name}"
 
 
 @dataclass
