@@ -72,7 +72,7 @@ def _sandbox() -> Finding:
         walls = asyncio.run(Sandbox.detect(Path(imageio_ffmpeg.get_ffmpeg_exe())))
     except SandboxUnavailableError as error:
         return Finding(well=False, text="Masters cannot be processed safely", fix=str(error))
-    standing = {"bubblewrap": walls.bubblewrap, "Landlock": walls.landlock, "seccomp": walls.seccomp}
+    standing = {"bubblewrap": walls.bubblewrap, "Landlock": walls.landlock is not None, "seccomp": walls.seccomp}
     return Finding(well=True, text=f"FFmpeg is isolated by {', '.join(name for name, on in standing.items() if on)}")
 
 

@@ -1,25 +1,23 @@
 """Confines its own process, then becomes the program it was given: the inner half of the sandbox.
 
-`sandbox.py` starts this file by its path, in an isolated interpreter, as `confine.py RULES PROGRAM ARGUMENT…`.
-RULES is the JSON form of `Rules`. Every confinement that is asked for either holds or ends the process with
+`sandbox.py` starts this file by its path, in an isolated interpreter, as `confine.py NAME=NUMBER… -- PROGRAM ARGUMENT…`
+with the parameters of `confine`. Every confinement that is asked for either holds or ends the process with
 `EXIT_NOT_CONFINED` before the program starts; nothing is tried twice or skipped.
 
-Only the standard library and `landlock` may be imported here: the file runs where our packages are out of sight.
+It runs before every FFmpeg, where no package is in sight, and somebody waits for it: only a few small modules of the
+standard library are imported here, for `dataclasses`, `json` or `pathlib` would double the time of the start.
 """
 
 import ctypes
-import json
 import os
-import platform
 import resource
-import signal
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 EXIT_NOT_CONFINED = 125
 
+SIGKILL = 9
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 22, 24, 38
+LANDLOCK_RESTRICT_SELF = 446  # has the same number on every machine
 SECCOMP_MODE_FILTER = 2
 LAST_CAPABILITY_OF_ANY_KERNEL = 63
 ADDRESS_SPACE = 4  # times the memory
@@ -75,18 +73,6 @@ OFFSET_OF_CALL, OFFSET_OF_ARCH = 0, 4
 ALLOW, DENY, KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000  # 1 is EPERM
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What the program may do. Paths are absolute, sizes in bytes, times in seconds."""
-
-    memory_bytes: int
-    cpu_seconds: int
-    landlock: bool
-    seccomp: bool
-    readable: list[str]
-    parent: int | None
-
-
 class Instruction(ctypes.Structure):
     """`struct sock_filter`."""
 
@@ -109,20 +95,20 @@ def prctl(option: int, argument: int | object = 0, extra: object = 0) -> None:
 
 def die_with_parent(parent: int) -> None:
     """Ask for SIGKILL when the parent ends, and end now if it ended before we could ask."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_PDEATHSIG, SIGKILL)
     if os.getppid() != parent:
         raise ProcessLookupError("The parent process has ended")
 
 
-def limit_resources(rules: Rules) -> None:
+def limit_resources(memory_bytes: int, cpu_seconds: int) -> None:
     """Bound memory and CPU; writing any file, even an open one, is an error. Pipes are not files.
 
     Memory is what can be written to. Address space, which threads reserve in plenty and never touch, has a wide bound.
     """
     for limit, value in (
-        (resource.RLIMIT_DATA, rules.memory_bytes),
-        (resource.RLIMIT_AS, ADDRESS_SPACE * rules.memory_bytes),
-        (resource.RLIMIT_CPU, rules.cpu_seconds),
+        (resource.RLIMIT_DATA, memory_bytes),
+        (resource.RLIMIT_AS, ADDRESS_SPACE * memory_bytes),
+        (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
@@ -136,25 +122,20 @@ def drop_capabilities() -> None:
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
-            ctypes.set_errno(0)  # the landlock package takes any errno left behind for a failure of its own
             return
 
 
-def hide_files(readable: list[str]) -> None:
-    """Leave only these files and folders readable, and nothing writable, by Landlock."""
-    from landlock import FSAccess, Ruleset  # noqa: PLC0415 - a kernel without Landlock need not have the package
-
-    of_file = FSAccess.READ_FILE | FSAccess.EXECUTE
-    rules = Ruleset()
-    for path in map(Path, readable):
-        if path.exists():
-            rules.allow(path, rules=of_file | FSAccess.READ_DIR if path.is_dir() else of_file)
-    rules.apply()
+def hide_files(ruleset: int) -> None:
+    """Leave only what a ruleset of Landlock allows. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0):
+        raise OSError(ctypes.get_errno(), "landlock_restrict_self")
+    os.close(ruleset)
 
 
 def deny_calls() -> None:
     """Install the seccomp filter over DENIED_CALLS; a foreign instruction set, whose numbers differ, is killed."""
-    machine = platform.machine()
+    machine = os.uname().machine
     denied = list(DENIED_CALLS[machine].values())
     steps = [
         Instruction(LOAD_WORD, 0, 0, OFFSET_OF_ARCH),
@@ -170,24 +151,33 @@ def deny_calls() -> None:
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program))
 
 
-def confine(rules: Rules) -> None:
-    """Apply all the rules to this process, for good."""
-    if rules.parent is not None:
-        die_with_parent(rules.parent)
+def confine(
+    *,
+    memory_bytes: int,
+    cpu_seconds: int,
+    parent: int | None = None,
+    landlock: int | None = None,
+    seccomp: int = 0,
+) -> None:
+    """Confine this process, for good: it dies with `parent`, and `landlock` is the descriptor of its ruleset."""
+    if parent is not None:
+        die_with_parent(parent)
     drop_capabilities()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    if rules.landlock:
-        hide_files(rules.readable)
-    if rules.seccomp:
+    if landlock is not None:
+        hide_files(landlock)
+    if seccomp:
         deny_calls()
-    limit_resources(rules)
+    limit_resources(memory_bytes, cpu_seconds)
 
 
 def main() -> None:
     """Confine and become the program."""
-    rules, program = Rules(**json.loads(sys.argv[1])), sys.argv[2:]
+    end = sys.argv.index("--")
+    rules = dict(word.split("=") for word in sys.argv[1:end])
+    program = sys.argv[end + 1 :]
     try:
-        confine(rules)
+        confine(**{name: int(number) for name, number in rules.items()})
         os.execve(program[0], program, {})  # noqa: S606 - there is no shell to want
     except Exception as failure:  # noqa: BLE001 - whatever failed, the program must not start
         sys.stderr.write(f"[fatal] The sandbox could not be closed: {failure!r}\n")

@@ -1,7 +1,6 @@
 """FFmpeg: its command lines, and the one way it is run."""
 
 import asyncio
-import fcntl
 import os
 import re
 import signal
@@ -21,6 +20,7 @@ from services.processing.media import fingerprint
 from services.processing.media.facts import Source
 from services.processing.media.ladder import Codec, Rung
 from services.processing.pictures.header import MAX_SIDE, Format, Header
+from services.processing.pipes import Pipe, widen
 from services.processing.sandbox import Allowance, Sandbox
 
 FORMATS = ("ogg", "flac", "wav", "w64", "aiff", "mp3", "mov", "aac", "matroska", "caf")
@@ -44,7 +44,6 @@ SHALLOW_BITS = 16
 BLOCK_LOUDNESS = "lavfi.r128.M"
 
 READ_AHEAD = 256 << 10
-PIPE_BYTES = 1 << 20  # FFmpeg goes on while the reader is busy elsewhere
 HEAD_OF_LOG, TAIL_OF_LOG, LONGEST_LINE = 5 << 10, 10 << 10, 2 << 10
 CRASHES = (1, EXIT_NOT_CONFINED, 126, 127, 255)  # of the sandbox, of a missing program, and of FFmpeg told to end
 SHELL_SIGNAL = 128  # bubblewrap reports a signal as a shell does
@@ -99,7 +98,7 @@ def encode_arguments(
         arguments.append(f"pipe:{outputs[number]}")
     arguments += ["-map", "[print]", "-t", str(fingerprint.SECONDS), "-f", "chromaprint", "-fp_format", "raw"]
     arguments.append(f"pipe:{outputs[-3]}")
-    return [*arguments, "-map", "[pcm]", "-f", "s16le", f"pipe:{outputs[-2]}"]
+    return [*arguments, "-map", "[pcm]", "-f", "s16le", "-flush_packets", "0", f"pipe:{outputs[-2]}"]
 
 
 def cover_arguments(outputs: Sequence[int]) -> list[str]:
@@ -261,7 +260,7 @@ class Run:
     """A running FFmpeg. The caller reads all of `outputs` and drains the log, then waits."""
 
     process: asyncio.subprocess.Process
-    outputs: tuple[StreamReader, ...]
+    outputs: tuple[Pipe, ...]
     log: Log
 
     async def drain_log(self) -> None:
@@ -295,21 +294,21 @@ class Ffmpeg:
             resources.enter_context(tracing.step("ffmpeg", outputs=outputs))
             stdin = os.open(master, os.O_RDONLY)
             resources.callback(os.close, stdin)
-            readers: list[StreamReader] = []
+            readers: list[Pipe] = []
             writing: list[int] = []
             try:
                 for _ in range(outputs):
                     reading, end = os.pipe()
-                    with suppress(OSError):  # a user with many pipes has to live with small ones
-                        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+                    resources.callback(os.close, reading)
+                    widen(reading)
                     writing.append(end)
-                    readers.append(await _reader(resources, reading))
+                    readers.append(Pipe(reading))
                 process = await asyncio.create_subprocess_exec(
                     *self.sandbox.command(self.binary, arguments(writing), allowance),
                     stdin=stdin,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.PIPE,
-                    pass_fds=writing,
+                    pass_fds=(*writing, *self.sandbox.descriptors),
                     env={},
                     start_new_session=True,
                     limit=READ_AHEAD,
@@ -319,16 +318,6 @@ class Ffmpeg:
                     os.close(end)
             resources.push_async_callback(_kill, process)
             yield Run(process, tuple(readers), Log())
-
-
-async def _reader(resources: AsyncExitStack, descriptor: int) -> StreamReader:
-    """Read a pipe by the event loop."""
-    reader = StreamReader(limit=READ_AHEAD)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
-    )
-    resources.callback(transport.close)
-    return reader
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

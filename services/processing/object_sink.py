@@ -36,20 +36,22 @@ class ObjectWriter:
     key: str
     content_type: str
     cache_control: str
-    waiting: bytearray = field(default_factory=bytearray)
+    waiting: list[bytes] = field(default_factory=list)
+    waiting_bytes: int = 0
     parts: list[Part] = field(default_factory=list)
     upload_id: str | None = None
 
     async def write(self, data: bytes) -> None:
         """Add bytes; sends a part when there are enough."""
-        self.waiting += data
-        if len(self.waiting) >= PART_BYTES:
+        self.waiting.append(data)
+        self.waiting_bytes += len(data)
+        if self.waiting_bytes >= PART_BYTES:
             await self._send()
 
     async def close(self) -> None:
         """Make the object appear."""
         if self.upload_id is None:
-            await self.storage.put(self.bucket, self.key, bytes(self.waiting), self.content_type, self.cache_control)
+            await self.storage.put(self.bucket, self.key, self._take(), self.content_type, self.cache_control)
             return
         if self.waiting:
             await self._send()
@@ -67,7 +69,12 @@ class ObjectWriter:
             self.upload_id = await self.storage.open_multipart(
                 self.bucket, self.key, self.content_type, self.cache_control
             )
-        data = bytes(self.waiting)
-        self.waiting.clear()
-        part = await self.storage.put_part(self.bucket, self.key, self.upload_id, len(self.parts) + 1, data)
+        part = await self.storage.put_part(self.bucket, self.key, self.upload_id, len(self.parts) + 1, self._take())
         self.parts.append(part)
+
+    def _take(self) -> bytes:
+        """Take what is not sent yet."""
+        data = b"".join(self.waiting)
+        self.waiting.clear()
+        self.waiting_bytes = 0
+        return data

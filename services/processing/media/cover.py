@@ -1,11 +1,10 @@
 """The picture inside a master, which the artist may use as artwork."""
 
 import asyncio
-from asyncio import StreamReader
 from pathlib import Path
 
 from services.processing.domain import RefusedError
-from services.processing.ffmpeg import READ_AHEAD, Ffmpeg, TooManyErrorsError, cover_arguments
+from services.processing.ffmpeg import Ffmpeg, TooManyErrorsError, cover_arguments
 from services.processing.media.facts import Limits
 from services.processing.media.sink import TRANSIENT, Sink
 from services.processing.pictures.header import Format, read_header
@@ -27,21 +26,13 @@ async def keep_cover(master: Path, sink: Sink, ffmpeg: Ffmpeg, limits: Limits) -
     return name
 
 
-async def _read(reader: StreamReader) -> bytes:
-    """Read to the end; a picture that is too big is dropped."""
-    picture = b""
-    while chunk := await reader.read(READ_AHEAD):
-        picture = (picture + chunk)[: MAX_BYTES + 1]
-    return picture if len(picture) <= MAX_BYTES else b""
-
-
 async def _copy(master: Path, ffmpeg: Ffmpeg, limits: Limits) -> bytes:
     """Read the bytes of the picture; none of one that is too big, or where FFmpeg finds it too odd."""
     allowance = Allowance(limits.memory_bytes, limits.probe_seconds)
     async with ffmpeg.run(cover_arguments, master, 1, allowance) as run:
         try:
             async with asyncio.timeout(limits.probe_seconds):
-                picture, _ = await asyncio.gather(_read(run.outputs[0]), run.drain_log())
-                return picture
+                picture, _ = await asyncio.gather(run.outputs[0].read_all(MAX_BYTES + 1), run.drain_log())
+                return picture if len(picture) <= MAX_BYTES else b""
         except (TimeoutError, TooManyErrorsError):
             return b""

@@ -1,7 +1,6 @@
 """The encoding run: every pipe of FFmpeg is read by its own task, in memory that does not grow with the music."""
 
 import asyncio
-from asyncio import StreamReader
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +20,11 @@ from services.processing.media.silence import Silence
 from services.processing.media.sink import IMMUTABLE, MEDIA_TYPE, Sink, Writer
 from services.processing.media.verdict import Outcome
 from services.processing.media.waveform import Waveform
+from services.processing.pipes import Pipe
 from services.processing.sandbox import Allowance
 
 PCM_CHUNK = 256 << 10
+MOST_PRINT_BYTES = 1 << 20
 OTHER_OUTPUTS = 3  # the fingerprint, PCM, and the loudness of blocks
 SAMPLE = np.dtype("<i2")
 
@@ -101,7 +102,7 @@ class Encoding:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _read_track(self, track: Track, reader: StreamReader) -> None:
+    async def _read_track(self, track: Track, reader: Pipe) -> None:
         """Hand a rendition to the sink, fragment by fragment."""
         track.header = await read_header(reader)
         if track.header is None:
@@ -126,7 +127,7 @@ class Encoding:
             raise BrokenStreamError("More bytes than a master of the longest length makes")
         await writer.write(data)
 
-    async def _read_pcm(self, reader: StreamReader) -> None:
+    async def _read_pcm(self, reader: Pipe) -> None:
         """Count the samples and draw them; tell how far it is."""
         rest, told = b"", 0
         while chunk := await reader.read(PCM_CHUNK):
@@ -140,11 +141,11 @@ class Encoding:
                 told = percent
                 self.on_progress(Stage.ENCODING, percent)
 
-    async def _read_print(self, reader: StreamReader) -> None:
+    async def _read_print(self, reader: Pipe) -> None:
         """Take down what the sound is known by; it comes at once, at the end of what is described."""
-        self.fingerprint = await reader.read(-1)
+        self.fingerprint = await reader.read_all(MOST_PRINT_BYTES)
 
-    async def _read_blocks(self, reader: StreamReader) -> None:
+    async def _read_blocks(self, reader: Pipe) -> None:
         """Take down how loud every block is."""
         while text := await reader.read(PCM_CHUNK):
             self.blocks.add(text)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.processing.media.containers import SNIFFED, kind_of
+from services.processing.pipes import pump, widen
 
 HEAD_BYTES = 8 << 20
 """Enough to tell what a master is."""
 STREAMABLE = ("wav", "flac")
 """Kinds that say at their beginning how long they are, the large ones; others are looked at as a whole."""
-CHUNK = 256 << 10
 PATIENCE_SECONDS = 0.01
 
 
@@ -55,6 +55,7 @@ class Master:
         pipe = self.path.with_name("stream")
         os.mkfifo(pipe, 0o600)
         reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # there has to be one before a writer can open it
+        widen(reader)
         pumping = asyncio.create_task(self._pump(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
         try:
             yield pipe
@@ -68,23 +69,11 @@ class Master:
 
     async def _pump(self, end: int) -> None:
         """Write all that arrives into a pipe, then close it."""
-        transport, protocol = await asyncio.get_running_loop().connect_write_pipe(
-            asyncio.streams.FlowControlMixin, os.fdopen(end, "wb", 0)
-        )
-        writer = asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
         try:
             with self.path.open("rb") as file:
-                while True:
-                    was_whole = self.is_whole
-                    if chunk := file.read(CHUNK):
-                        writer.write(chunk)
-                        await writer.drain()
-                    elif was_whole:
-                        return
-                    else:
-                        await asyncio.sleep(PATIENCE_SECONDS)
+                await pump(file.fileno(), end, lambda: self.is_whole)
         finally:
-            writer.close()
+            os.close(end)
 
     def _beginning(self) -> bytes:
         with self.path.open("rb") as file:

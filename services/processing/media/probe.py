@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from services.processing.ffmpeg import CODECS, Ffmpeg, Log, Run, TooManyErrorsError, crashed, probe_arguments
+from services.processing.ffmpeg import CODECS, Ffmpeg, Log, TooManyErrorsError, crashed, probe_arguments
 from services.processing.media.containers import Structure
 from services.processing.media.facts import LOSSLESS, Limits, Source, Tags
 from services.processing.media.refusals import Reason, TranscodeError
@@ -28,7 +28,7 @@ async def probe(master: Path, ffmpeg: Ffmpeg, limits: Limits, structure: Structu
     async with ffmpeg.run(probe_arguments, master, 1, allowance) as run:
         try:
             async with asyncio.timeout(limits.probe_seconds):
-                tags, _ = await asyncio.gather(_read_tags(run), run.drain_log())
+                tags, _ = await asyncio.gather(run.outputs[0].read_all(MAX_TAGS_BYTES), run.drain_log())
                 status = await run.wait()
         except TimeoutError:
             raise TranscodeError(Reason.ENCODER_CRASHED, log=run.log.text) from None
@@ -41,14 +41,6 @@ async def probe(master: Path, ffmpeg: Ffmpeg, limits: Limits, structure: Structu
         raise TranscodeError(_why_not(run.log, structure), log=run.log.text)
     _refuse_unwanted(source, limits, run.log.text)
     return source
-
-
-async def _read_tags(run: Run) -> bytes:
-    """Read the tags; a text longer than any tag is read to its end and dropped."""
-    kept = b""
-    while chunk := await run.outputs[0].read(MAX_TAGS_BYTES):
-        kept = (kept + chunk)[:MAX_TAGS_BYTES]
-    return kept
 
 
 def _source(log: Log, tags: bytes) -> Source | None:

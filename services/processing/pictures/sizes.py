@@ -1,7 +1,6 @@
 """From a picture to its squares: read the header, decode and scale in the sandbox, publish each square once."""
 
 import asyncio
-from asyncio import StreamReader
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,8 @@ async def _squares(picture: Path, header: Header, ffmpeg: Ffmpeg, allowance: All
     async with ffmpeg.run(arguments, picture, len(SIZES) * len(ENDINGS) + 1, allowance) as run:
         try:
             async with asyncio.timeout(SECONDS):
-                *made, _ = await asyncio.gather(*map(_read, run.outputs), run.drain_log())
+                reading = [output.read_all(MAX_IMAGE_BYTES) for output in run.outputs]
+                *made, _ = await asyncio.gather(*reading, run.drain_log())
                 status = await run.wait()
         except TimeoutError:
             raise refusal(Reason.ENCODER_CRASHED, run.log.text) from None
@@ -68,14 +68,6 @@ async def _squares(picture: Path, header: Header, ffmpeg: Ffmpeg, allowance: All
             raise refusal(Reason.CORRUPT, run.log.text) from None
     _refuse(run, status, made)
     return [image for image in made if image is not None]
-
-
-async def _read(reader: StreamReader) -> bytes:
-    """Read an image to its end; of one that is longer than any, no more than that."""
-    kept = b""
-    while chunk := await reader.read(MAX_IMAGE_BYTES):
-        kept = (kept + chunk)[:MAX_IMAGE_BYTES]
-    return kept
 
 
 def _refuse(run: Run, status: int, made: Sequence[bytes | None]) -> None:

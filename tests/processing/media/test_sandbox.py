@@ -15,7 +15,7 @@ from services.processing.sandbox import Allowance, Sandbox
 from tests.support import audio
 
 ALLOWANCE = Allowance(memory_bytes=512 << 20, cpu_seconds=20)
-NO_WALLS = Sandbox(bubblewrap=None, landlock=False, seccomp=False)
+NO_WALLS = Sandbox(bubblewrap=None, landlock=None, seccomp=False)
 PROTOCOLS = "file,fd,pipe,http,tcp,udp,rtp,crypto,data,concat,cache,async"
 OPEN_DOORS = ("-allowed_extensions", "ALL", "-allowed_segment_extensions", "ALL", "-extension_picky", "0")
 
@@ -79,9 +79,9 @@ def walls(ffmpeg):
     """Return each wall of this machine by itself, and all together; there is at least one."""
     found = [ffmpeg.sandbox]
     if ffmpeg.sandbox.bubblewrap:
-        found.append(Sandbox(ffmpeg.sandbox.bubblewrap, landlock=False, seccomp=False))
-    if ffmpeg.sandbox.landlock and ffmpeg.sandbox.seccomp:
-        found.append(Sandbox(None, landlock=True, seccomp=True))
+        found.append(Sandbox(ffmpeg.sandbox.bubblewrap, landlock=None, seccomp=False))
+    if ffmpeg.sandbox.landlock is not None and ffmpeg.sandbox.seccomp:
+        found.append(Sandbox(None, ffmpeg.sandbox.landlock, seccomp=True))
     assert all(wall.closed for wall in found)
     assert len(found) > 1
     return found
@@ -108,7 +108,7 @@ async def _decoded(ffmpeg: Ffmpeg, master: Path, options: Sequence[str], patienc
     async with ffmpeg.run(arguments, master, 1, ALLOWANCE) as run:
         try:
             async with asyncio.timeout(patience):
-                sound, _ = await asyncio.gather(run.outputs[0].read(), run.drain_log())
+                sound, _ = await asyncio.gather(run.outputs[0].read_all(1 << 20), run.drain_log())
         except TimeoutError:
             return b""
     return sound
@@ -214,7 +214,7 @@ async def test_processor_time_is_bounded(tmp_path, ffmpeg, walls):
 async def test_a_wall_that_cannot_be_closed_stops_the_program(tmp_path, ffmpeg):
     """Confinement fails closed: the program behind a broken wall never starts."""
     master = audio.save(tmp_path / "m.wav", audio.tones(1))
-    broken = Sandbox(bubblewrap=Path("/bin/false"), landlock=False, seccomp=False)
+    broken = Sandbox(bubblewrap=Path("/bin/false"), landlock=None, seccomp=False)
 
     assert not await broken.holds(ffmpeg.binary)
     assert await _decoded(Ffmpeg(ffmpeg.binary, broken), master, ()) == b""
