@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.03
 """How often a pipe of PIPE_BYTES is looked at; a smaller one is looked at more often."""
 PIPE_BYTES = 1 << 20
 
