@@ -56,6 +56,12 @@ class Outbox:
             await self._connection.execute(insert(self._table).values(**values))
         self._connection.info[TELLING] = True
 
+    async def tell_again(self, subject: str) -> int:
+        """Take it that nobody has heard the facts of a subject; answers how many the outbox holds that leave again."""
+        columns = self._table.c
+        told = (columns.subject == subject, columns.published_at.is_not(None))
+        return (await self._connection.execute(update(self._table).where(*told).values(published_at=None))).rowcount
+
 
 class Relay:
     """Carries the outbox of one context to JetStream.
