@@ -6,7 +6,7 @@ looked whether everything is there that the older rows name.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -27,7 +27,8 @@ BATCH = 200
 log = structlog.get_logger("recovery")
 
 
-class Tracks(NamedTuple):
+@dataclass(frozen=True)
+class Tracks:
     """The tracks that could be played, and what became of them."""
 
     count: int

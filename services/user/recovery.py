@@ -42,11 +42,11 @@ async def recover(settings: RecoverySettings) -> dict[str, int]:
     async with opened(settings) as database:
         store = Store(database)
         return {
-            "keys_withdrawn": await withdraw_keys(database),
-            "devices_signed_out": await end_sessions(store),
             "erasures_known": len(erased),
             "people_erased_again": await erase_again(store, erased),
             "erasures_told_again": await tell_again(store),
+            "keys_withdrawn": await withdraw_keys(database),
+            "devices_signed_out": await end_sessions(store),
         }
 
 

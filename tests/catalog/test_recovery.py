@@ -70,21 +70,25 @@ class Past:
         return key
 
 
-@pytest.fixture
-async def past(engines, databases):
-    """Return a catalog with an album of an artist who has a picture."""
+@pytest.fixture(scope="module")
+def place(engines) -> StorageSettings:
+    """Return where the store is, as its administrator; the buckets are there."""
     keys, prefix = engines.s3_credentials("admin"), f"past-{uuid4()}-"
     client = Minio(engines.s3_endpoint, keys.access_key, keys.secret_key, secure=False, region="us-east-1")
-    await asyncio.to_thread(make_buckets, client, prefix)
-    name = f"past_{uuid4().hex[:8]}"
-    settings = RecoverySettings(
-        database_url=await databases.fresh("catalog", name),
+    make_buckets(client, prefix)
+    return StorageSettings(
         s3_endpoint=engines.s3_endpoint,
         s3_access_key=keys.access_key,
         s3_secret_key=SecretStr(keys.secret_key),
         s3_bucket_prefix=prefix,
     )
-    storage = Storage(StorageSettings.model_validate(settings.model_dump()))
+
+
+@pytest.fixture
+async def past(place, databases):
+    """Return a catalog with an album of an artist who has a picture."""
+    name, storage = f"past_{uuid4().hex[:8]}", Storage(place)
+    settings = RecoverySettings(database_url=await databases.fresh("catalog", name), **place.model_dump())
     async with rows_of(databases, "catalog", name) as rows:
         past = Past(rows, settings, storage, uuid4(), uuid4())
         picture = await past.picture()
