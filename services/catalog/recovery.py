@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from services.catalog.domain import Failure
+from services.catalog.events import ARTWORK_RETIRED, FOLDER_RETIRED
 from services.catalog.settings import RecoverySettings
 from services.catalog.store import Store
 from services.common import images
@@ -36,13 +37,19 @@ class Tracks:
 
 
 async def recover(settings: RecoverySettings) -> dict[str, int]:
-    """Withdraw tracks that have lost a file, and count pictures that have; answers figures."""
+    """Withdraw tracks that have lost a file, and count pictures that have; answers figures.
+
+    What was retired shortly before the moment is told again: processing may have heard it after the moment, and unlike
+    uploads and outcomes, nobody sees later that it did not.
+    """
     storage = Storage(settings)
     async with opened(settings) as database:
         store = Store(database)
         tracks = await withdraw_tracks(store, storage)
         async with store.read() as tx:
             shown = await tx.artworks.shown()
+        async with store.begin() as tx:
+            told_again = await tx.outbox.tell_again(FOLDER_RETIRED, ARTWORK_RETIRED)
     lost = await lost_pictures(storage, shown)
     if tracks.lost or lost:
         log.warning("files_lost", tracks=[str(track) for track in tracks.lost], pictures=lost)
@@ -51,6 +58,7 @@ async def recover(settings: RecoverySettings) -> dict[str, int]:
         "tracks_withdrawn": len(tracks.lost),
         "pictures": len(shown),
         "pictures_lost": len(lost),
+        "retired_told_again": told_again,
     }
 
 

@@ -36,7 +36,7 @@ class ErasuresUnknownError(Exception):
 
 async def recover(settings: RecoverySettings) -> dict[str, int]:
     """Sign everybody out and erase again who was erased since; answers figures. Raises ErasuresUnknownError."""
-    erased = set() if settings.broker_lost else await told(settings, settings.restored_to)
+    erased = set() if settings.broker_lost else await _told(settings, settings.restored_to)
     if settings.erasures_file:
         erased |= listed(settings.erasures_file)
     async with opened(settings) as database:
@@ -89,7 +89,7 @@ def listed(file: Path) -> set[UUID]:
     return {UUID(line) for line in file.read_text().split()}
 
 
-async def told(settings: NatsSettings, since: datetime) -> set[UUID]:
+async def _told(settings: NatsSettings, since: datetime) -> set[UUID]:
     """Ask the broker who was erased; raises ErasuresUnknownError where it cannot say that since a moment."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

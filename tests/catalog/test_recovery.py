@@ -9,6 +9,7 @@ import pytest
 from minio import Minio
 from pydantic import SecretStr
 
+from services.catalog.events import ARTWORK_RETIRED, FOLDER_RETIRED, TRACK_UPLOADED
 from services.catalog.recovery import recover
 from services.catalog.settings import RecoverySettings
 from services.common import images
@@ -23,6 +24,7 @@ FILES = {"master.m3u8": b"all", "hi.m3u8": b"list", "hi.mp4": b"music"}
 ALBUM = (
     "INSERT INTO albums (id, title, artist_id, cover_url, release_date) VALUES (:id, 'Innuendo', :artist, :cover, :day)"
 )
+TOLD = "INSERT INTO outbox (event_id, subject, payload, published_at) VALUES (:id, :subject, '', now())"
 TRACK = """
     INSERT INTO tracks (id, album_id, title, track_number, duration_sec, file_key, is_available, audio_facts)
     VALUES (:id, :album, 'Delilah', :number, 100, :folder, true, :facts)
@@ -136,6 +138,18 @@ async def test_a_picture_that_has_lost_a_size_is_counted(past):
         (2, 0),
         (2, 1),
     ]
+
+
+async def test_what_was_retired_before_the_moment_is_told_again(past):
+    """Processing may have heard it after the moment, and would keep the files for ever; other facts stay told."""
+    for subject in (FOLDER_RETIRED, ARTWORK_RETIRED, TRACK_UPLOADED):
+        await past.rows(TOLD, id=uuid4(), subject=subject)
+
+    first, second = await recover(past.settings), await recover(past.settings)
+
+    assert (first["retired_told_again"], second["retired_told_again"]) == (2, 0)
+    leaving = await past.rows("SELECT subject FROM outbox WHERE published_at IS NULL")
+    assert {row.subject for row in leaving} == {FOLDER_RETIRED, ARTWORK_RETIRED}
 
 
 async def test_a_store_that_is_away_withdraws_nothing(past):
