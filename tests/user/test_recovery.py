@@ -19,11 +19,13 @@ from services.user.settings import RecoverySettings
 from services.user.store import NewToken, Store
 from spotilike.events.v1.user_events_pb2 import UserDeleted
 from tests.support.databases import run_module
-from tests.support.rows import rows_of
+from tests.support.rows import Rows, rows_of
 from tests.user.desk import Desk, refused
 
 LONG_AGO = datetime(2020, 2, 29, tzinfo=UTC)
 NOWHERE = "nats://127.0.0.1:1"
+TABLES = ("users", "refresh_tokens", "signing_keys", "outbox")
+CHANGES = ("keys_withdrawn", "devices_signed_out", "people_erased_again", "erasures_told_again")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Past:
 
     url: str
     store: Store
-    rows: object
+    rows: Rows
     broker: NatsSettings
 
     def settings(self, **changed) -> RecoverySettings:
@@ -152,10 +154,6 @@ async def test_doing_it_twice_changes_nothing_more(past):
     assert {name: first[name] for name in CHANGES} == {**dict.fromkeys(CHANGES, 1), "erasures_told_again": 0}
     assert {name: second[name] for name in CHANGES} == dict.fromkeys(CHANGES, 0)
     assert [await past.rows(f"SELECT * FROM {table} ORDER BY 1") for table in TABLES] == after  # noqa: S608
-
-
-TABLES = ("users", "refresh_tokens", "signing_keys", "outbox")
-CHANGES = ("keys_withdrawn", "devices_signed_out", "people_erased_again", "erasures_told_again")
 
 
 async def test_a_broker_that_is_away_fails_the_step(past, monkeypatch):
