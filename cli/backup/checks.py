@@ -1,96 +1,60 @@
-"""What is looked at and put right after a restore, in each context's database as its owner."""
+"""What is put right after a restore, in all contexts of one machine."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import LiteralString
-from uuid import UUID
 
-import psycopg
-from minio import Minio
 from pydantic import SecretStr
 
 from cli.backup import erasures
 from cli.engines.postgres import Postgres
-from services.common import images
-from services.common.buckets import AUDIO, IMAGES
-from services.common.db import Database
-from services.common.settings import DatabaseSettings
-from services.user.erasure import erase
-from services.user.store import Store
-from spotilike.internal.v1.audio_pb2 import AudioFacts
-
-LOST = ("FILES_LOST", "The files of this track were lost. Upload the master again.")
-_PLAYED = "SELECT id, file_key, audio_facts FROM tracks WHERE is_available ORDER BY id"
-_FAIL = "UPDATE tracks SET is_available = false, failure_reason = %s, failure_message = %s WHERE id = ANY(%s)"
-_WITHDRAW = "UPDATE signing_keys SET retired_at = now() WHERE retired_at IS NULL OR retired_at > now()"
-_PICTURES: Mapping[str, LiteralString] = {
-    "catalog": "SELECT cover_url FROM albums UNION SELECT avatar_url FROM artists",
-    "user": "SELECT avatar_url FROM users",
-}
+from cli.engines.seaweedfs import SeaweedFS
+from services.catalog import recovery as catalog
+from services.catalog.store import Store as CatalogStore
+from services.common.db import opened
+from services.common.settings import DatabaseSettings, StorageSettings
+from services.common.storage import Storage
+from services.streaming import recovery as streaming
+from services.user import recovery as user
+from services.user.store import Store as UserStore
 
 
-def withdraw_tracks(postgres: Postgres, store: Minio) -> tuple[int, list[UUID]]:
-    """Look for every file of every track that can be played.
+async def put_right(postgres: Postgres, seaweedfs: SeaweedFS, folder: Path) -> list[str]:
+    """Look for every file, erase again who was erased after the backup in `folder`, and end all sessions.
 
-    Answers how many tracks there are, and which of them have lost a file: they cannot be played any more, and their
-    artists read why.
+    Answers what was found and done, in a line each.
     """
-    sizes = _sizes(store, AUDIO)
-    with psycopg.connect(postgres.url("catalog_owner", "catalog_db")) as catalog:
-        rows = catalog.execute(_PLAYED).fetchall()
-        lost = [track for track, key, facts in rows if not _is_whole(sizes[key], AudioFacts.FromString(facts))]
-        catalog.execute(_FAIL, [*LOST, lost])
-    return len(rows), lost
+    storage = Storage(_storage(seaweedfs))
+    async with (
+        opened(_database(postgres, "catalog")) as catalog_db,
+        opened(_database(postgres, "streaming")) as streaming_db,
+        opened(_database(postgres, "user")) as user_db,
+    ):
+        people = UserStore(user_db)
+        tracks = await catalog.withdraw_tracks(CatalogStore(catalog_db), storage)
+        async with CatalogStore(catalog_db).read() as releases, people.read() as accounts:
+            pictures = [*await releases.artworks.shown(), *await accounts.users.avatars()]
+        gone = await catalog.lost_pictures(storage, pictures)
+        erased = await user.erase_again(people, erasures.listed(folder))
+        await user.withdraw_keys(user_db)
+        await streaming.withdraw_keys(streaming_db)
+        devices = await user.end_sessions(people)
+    return [
+        f"tracks: {tracks.count}, of which {len(tracks.lost)} have lost files {shown(tracks.lost)}".rstrip(),
+        f"pictures: {len(pictures)}, of which {len(gone)} have lost files {shown(gone)}".rstrip(),
+        f"erased again: {erased} people",
+        f"signed out: {devices} devices",
+    ]
 
 
-def missing_pictures(postgres: Postgres, store: Minio) -> tuple[int, list[str]]:
-    """Look for every size of every cover and avatar; answers how many there are, and which are not whole."""
-    stored = _sizes(store, IMAGES)
-    keys: list[str] = []
-    for context, query in _PICTURES.items():
-        with psycopg.connect(postgres.url(f"{context}_owner", f"{context}_db")) as database:
-            keys += [key for (key,) in database.execute(query) if key and key.startswith(f"{IMAGES}/")]
-    wanted = {images.file_name(size, ending) for size in images.SIZES for ending in images.ENDINGS}
-    return len(keys), [key for key in keys if not wanted <= stored[key.removeprefix(f"{IMAGES}/")].keys()]
+def _database(postgres: Postgres, context: str) -> DatabaseSettings:
+    return DatabaseSettings(database_url=SecretStr(postgres.url(f"{context}_app", f"{context}_db")))
 
 
-def end_sessions(postgres: Postgres) -> int:
-    """Sign everybody out, and withdraw the keys of all tokens; answers how many devices that were."""
-    for context in ("user", "streaming"):
-        with psycopg.connect(postgres.url(f"{context}_owner", f"{context}_db")) as database:
-            database.execute(_WITHDRAW)
-    with psycopg.connect(postgres.url("user_owner", "user_db")) as database:
-        return database.execute("UPDATE refresh_tokens SET revoked = true WHERE NOT revoked").rowcount
-
-
-async def erase_again(postgres: Postgres, folder: Path) -> int:
-    """Erase who was erased after the backup; answers how many people that were. The other contexts hear of it."""
-    url = SecretStr(postgres.url("user_owner", "user_db"))
-    database = Database(DatabaseSettings(database_url=url))
-    count = 0
-    for user_id in erasures.listed(folder):
-        async with Store(database).begin() as tx:
-            if user := await tx.users.lock(user_id):
-                await erase(tx, user)
-                count += 1
-    await database.close()
-    return count
-
-
-def _is_whole(files: Mapping[str, int], facts: AudioFacts) -> bool:
-    playlists = {each.playlist for each in facts.manifests} | {each.playlist for each in facts.renditions}
-    media = ((rendition.media, rendition.size_bytes) for rendition in facts.renditions)
-    return playlists <= files.keys() and all(files.get(name) == size for name, size in media)
-
-
-def _sizes(store: Minio, bucket: str) -> Mapping[str, dict[str, int]]:
-    """List a bucket: by folder, the length of each file."""
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    for each in store.list_objects(bucket, recursive=True):
-        folder, _, name = str(each.object_name).rpartition("/")
-        found[folder][name] = int(each.size or 0)
-    return found
+def _storage(seaweedfs: SeaweedFS) -> StorageSettings:
+    keys = seaweedfs.credentials("catalog")
+    return StorageSettings(
+        s3_endpoint=seaweedfs.endpoint, s3_access_key=keys.access_key, s3_secret_key=SecretStr(keys.secret_key)
+    )
 
 
 def shown(things: Iterable[object], most: int = 20) -> str:

@@ -12,7 +12,8 @@ import psycopg
 from cli.engines.data import DataFolder
 from cli.engines.postgres import Postgres
 from cli.engines.secret_files import write_private
-from services.user.events import USER_DELETED
+from services.common.streams import USER_DELETED
+from services.user import recovery
 from spotilike.events.v1.event_pb2 import Event
 
 FILE = "erasures"
@@ -35,10 +36,10 @@ def folders(data: DataFolder) -> list[Path]:
     return [Path(path) for path in json.loads(file.read_text())] if file.exists() else []
 
 
-def listed(folder: Path) -> list[UUID]:
+def listed(folder: Path) -> set[UUID]:
     """Return who was erased."""
     file = folder / FILE
-    return [UUID(line) for line in file.read_text().split()] if file.exists() else []
+    return recovery.listed(file) if file.exists() else set()
 
 
 class Erasures:
@@ -75,7 +76,7 @@ def _user(payload: bytes) -> UUID:
 def _append(folder: Path, erased: list[UUID]) -> bool:
     """Add who is not listed yet, so that it survives whatever happens next; answers whether the folder is there."""
     try:
-        known = set(listed(folder))
+        known = listed(folder)
         if missing := [user for user in erased if user not in known]:
             with os.fdopen(os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
                 file.writelines(f"{user}\n" for user in missing)

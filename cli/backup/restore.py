@@ -68,12 +68,8 @@ async def _restore(data: DataFolder, folder: Path, manifest: Manifest) -> None:
         store = objects.client(engines.seaweedfs.endpoint, engines.seaweedfs.credentials("admin"))
         await asyncio.to_thread(objects.put_all, store, folder, manifest)
         typer.echo(f"objects: {len(manifest.objects)}")
-        tracks, lost = await asyncio.to_thread(checks.withdraw_tracks, postgres, store)
-        typer.echo(f"tracks: {tracks}, of which {len(lost)} have lost files {checks.shown(lost)}".rstrip())
-        pictures, gone = await asyncio.to_thread(checks.missing_pictures, postgres, store)
-        typer.echo(f"pictures: {pictures}, of which {len(gone)} have lost files {checks.shown(gone)}".rstrip())
-        typer.echo(f"erased again: {await checks.erase_again(postgres, folder)} people")
-        typer.echo(f"signed out: {await asyncio.to_thread(checks.end_sessions, postgres)} devices")
+        for line in await checks.put_right(postgres, engines.seaweedfs, folder):
+            typer.echo(line)
 
 
 @asynccontextmanager

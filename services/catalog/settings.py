@@ -1,6 +1,6 @@
 """Settings of the catalog service; the only reader of its environment."""
 
-from services.common.settings import NatsSettings, ServiceSettings, StorageSettings
+from services.common.settings import DatabaseSettings, NatsSettings, ServiceSettings, StorageSettings
 
 
 class Settings(ServiceSettings, NatsSettings, StorageSettings):
@@ -24,3 +24,7 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     """How often uploads and pictures that are overdue or without an outcome are looked for."""
     announce_again_seconds: float = 60.0
     """How long after its announcement a master or a picture without an outcome is announced again."""
+
+
+class RecoverySettings(DatabaseSettings, StorageSettings):
+    """What is needed to put the database right after it went back to a moment."""

@@ -87,6 +87,16 @@ class Database:
         CONNECTIONS_LIMIT.set(pool.size())
 
 
+@asynccontextmanager
+async def opened(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """Lend a pool for as long as the block runs."""
+    database = Database(settings)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 class UnitsOfWork(Generic[UnitOfWork]):
     """What the store of every context is: a way to its rows, one unit of work at a time."""
 

@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import SecretStr
-from sqlalchemy import Table, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Table, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import errors, metrics, retention
@@ -105,7 +105,7 @@ class Keyring:
         """
         async with self._locked() as connection:
             if emergency:
-                await self._withdraw_all(connection)
+                await withdraw_all(connection, self._table)
             else:
                 await self._promote(connection)
             await self._complete(connection)
@@ -131,7 +131,7 @@ class Keyring:
         columns = self._table.c
         async with self._locked() as connection:
             young = columns.signs_from > func.now() - self._policy.rotate_after
-            fresh = select(columns.kid).where(*self._published(), young)
+            fresh = select(columns.kid).where(_published(self._table), young)
             if (await connection.execute(fresh)).first() is None:
                 await self._promote(connection)
                 await self._complete(connection)
@@ -171,14 +171,10 @@ class Keyring:
     async def _read(self) -> list[_Key]:
         columns = self._table.c
         signing_first = columns.signs_from.desc().nulls_last(), columns.kid
-        statement = select(columns.kid, columns.sealed_key, columns.signs_from).where(*self._published())
+        statement = select(columns.kid, columns.sealed_key, columns.signs_from).where(_published(self._table))
         async with self._database.read() as connection:
             rows = await connection.execute(statement.order_by(*signing_first))
             return [_Key(row.kid, _load(self._seal.decrypt(row.sealed_key)), row.signs_from) for row in rows]
-
-    def _published(self) -> tuple[Any, ...]:
-        retired_at = self._table.c.retired_at
-        return (retired_at.is_(None) | (retired_at > func.now()),)
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[AsyncConnection]:
@@ -215,8 +211,15 @@ class Keyring:
         await connection.execute(leaving.values(retired_at=func.now() + self._policy.token_life))
         await connection.execute(update(self._table).where(columns.kid == row.kid).values(signs_from=func.now()))
 
-    async def _withdraw_all(self, connection: AsyncConnection) -> None:
-        await connection.execute(update(self._table).where(*self._published()).values(retired_at=func.now()))
+
+async def withdraw_all(connection: AsyncConnection, table: Table) -> int:
+    """Withdraw every key, in the transaction of `connection`; answers how many. New ones come when needed."""
+    withdrawn = update(table).where(_published(table)).values(retired_at=func.now())
+    return (await connection.execute(withdrawn)).rowcount
+
+
+def _published(table: Table) -> ColumnElement[bool]:
+    return or_(table.c.retired_at.is_(None), table.c.retired_at > func.now())
 
 
 def _signing(keys: list[_Key]) -> _Key:

@@ -30,7 +30,7 @@ class Rule:
 
 
 def published(outbox: Table) -> Rule:
-    """Keep facts for a week after they were published, as long as the streams do."""
+    """Keep facts for a week after they were published: as long as a stream that lost them can be told again."""
     return Rule(outbox.c.published_at, timedelta(days=7))
 
 

@@ -118,11 +118,16 @@ class Storage:
 
     async def keys(self, bucket: str, prefix: str) -> list[str]:
         """List the keys that begin with `prefix`."""
-        return await self._run(
-            "ListObjects",
-            bucket,
-            lambda named: [str(each.object_name) for each in self._client.list_objects(named, prefix, recursive=True)],
-        )
+        return list(await self.sizes(bucket, prefix))
+
+    async def sizes(self, bucket: str, prefix: str) -> dict[str, int]:
+        """List the objects whose keys begin with `prefix`, and how many bytes each has."""
+
+        def read(named: str) -> dict[str, int]:
+            found = self._client.list_objects(named, prefix, recursive=True)
+            return {str(each.object_name): int(each.size or 0) for each in found}
+
+        return await self._run("ListObjects", bucket, read)
 
     async def remove(self, bucket: str, key: str) -> None:
         """Remove an object; one that is not there is no error."""

@@ -17,7 +17,10 @@ from services.common import events
 from services.common.settings import StreamsSettings, load
 
 CONTEXTS = ("user", "catalog", "processing", "streaming")
+USER_DELETED = "spotilike.user.user_deleted"
 KEEP = timedelta(days=7)
+KEEP_ERASURES = timedelta(days=35)
+"""Longer than backups of databases are kept: one that went back to a moment has to be told who was erased since."""
 DEDUPLICATE = timedelta(minutes=2)
 ACK_WAIT = timedelta(seconds=30)
 DECLARE_SECONDS = 30.0
@@ -63,10 +66,10 @@ CONSUMERS = (
     Consumer(
         "USER",
         "catalog",
-        ("spotilike.user.sessions_ended", "spotilike.user.user_deleted", "spotilike.user.avatar_stored"),
+        ("spotilike.user.sessions_ended", USER_DELETED, "spotilike.user.avatar_stored"),
     ),
     Consumer("USER", "processing", ("spotilike.user.sessions_ended",)),
-    Consumer("USER", "streaming", ("spotilike.user.sessions_ended", "spotilike.user.user_deleted")),
+    Consumer("USER", "streaming", ("spotilike.user.sessions_ended", USER_DELETED)),
 )
 
 
@@ -96,7 +99,7 @@ async def _declare(jetstream: JetStreamContext, replicas: int) -> None:
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.OLD,
-            max_age=KEEP.total_seconds(),
+            max_age=(KEEP_ERASURES if name == "USER" else KEEP).total_seconds(),
             duplicate_window=DEDUPLICATE.total_seconds(),
             num_replicas=replicas,
         )

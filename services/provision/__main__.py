@@ -2,9 +2,13 @@
 
 Each step may be run again at any time: it makes what is missing and leaves alone what is there. An engine that is not
 there yet is waited for.
+
+`python -m services.provision recover user|catalog|streaming` puts a context right whose database went back to a moment,
+as its application. No service may run meanwhile; it may be run again, and does the rest of what is to be done.
 """
 
 import asyncio
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -63,6 +67,13 @@ def make_buckets() -> None:
     log.info("buckets_made", buckets=buckets.ALL, prefix=settings.s3_bucket_prefix)
 
 
+def recover(context: str) -> None:
+    """Put a context right; as with its migrations, what there is to do stands with the context."""
+    settings = load(importlib.import_module(f"services.{context}.settings").RecoverySettings)
+    figures = asyncio.run(importlib.import_module(f"services.{context}.recovery").recover(settings))
+    log.info("recovered", context=context, **figures)
+
+
 def _keeper(settings: SecretsSettings) -> Keeper:
     if settings.keep_in is None:
         return Cluster(settings.kubernetes_api, settings.service_account)
@@ -80,6 +91,8 @@ def _when_reachable(work: Callable[[], None], unreachable: type[Exception]) -> N
 
 
 STEPS = {"secrets": make_secrets, "databases": make_databases, "streams": make_streams, "buckets": make_buckets}
+RECOVERED = ("user", "catalog", "streaming")
+"""Processing has nothing to put right: leases end by themselves, and what it forgot is told to it again."""
 
 
 if __name__ == "__main__":
@@ -87,5 +100,8 @@ if __name__ == "__main__":
         case [step] if step in STEPS:
             telemetry.configure("provision")
             STEPS[step]()
+        case ["recover", context] if context in RECOVERED:
+            telemetry.configure("provision")
+            recover(context)
         case _:
-            sys.exit(f"usage: python -m services.provision {'|'.join(STEPS)}")
+            sys.exit(f"usage: python -m services.provision {'|'.join(STEPS)}|recover {'|'.join(RECOVERED)}")

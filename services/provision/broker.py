@@ -31,7 +31,8 @@ def accounts(seeds: Mapping[str, str]) -> str:
 def _permissions(context: str) -> str:
     """Return what a context may do: publish its own facts and nudges, look at its own stream, pull from its consumers.
 
-    Streams and consumers themselves are made by the admin identity.
+    The user context also reads what it has told, to know after a restore who was erased. Streams and consumers
+    themselves are made by the admin identity.
     """
     publish = [
         f"spotilike.{context}.>",
@@ -41,6 +42,8 @@ def _permissions(context: str) -> str:
         f"$JS.API.CONSUMER.INFO.*.{context}",
         f"$JS.ACK.*.{context}.>",
     ]
+    if context == "user":
+        publish.append("$JS.API.STREAM.MSG.GET.USER")
     subscribe = [f"_INBOX_{context}.>", f"nudge.{context}"]
     return f"{{ publish: {{ allow: [{_quoted(publish)}] }}, subscribe: {{ allow: [{_quoted(subscribe)}] }} }}"
 

@@ -12,7 +12,8 @@ from services.provision.made import Made
 
 IDENTITIES = {
     "admin": ["Admin", "Read", "Write", "List", "Tagging"],
-    "catalog": ["Read:uploads", "Write:uploads", "List:uploads"],
+    # It looks whether what it plays and shows is there, after its database went back to a moment.
+    "catalog": ["Read:uploads", "Write:uploads", "List:uploads", "List:audio", "List:images"],
     "processing": [
         "Read:uploads",
         *("Read:audio", "Write:audio", "List:audio"),

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from services.common.settings import NatsSettings, ServiceSettings
+from services.common.settings import DatabaseSettings, NatsSettings, ServiceSettings
 
 
 class Settings(ServiceSettings, NatsSettings):
@@ -24,3 +24,7 @@ class Settings(ServiceSettings, NatsSettings):
     """How often silent playbacks are looked for, in seconds."""
     playback_keep_days: int = 30
     """How long closed playbacks are kept, in days. The history stays."""
+
+
+class RecoverySettings(DatabaseSettings):
+    """What is needed to put the database right after it went back to a moment."""

@@ -11,6 +11,7 @@ from services.common.db import Database
 from services.common.events import DeadEvents, Effect, Listener
 from services.common.outbox import Relay
 from services.common.settings import NatsSettings
+from services.common.streams import USER_DELETED
 from services.user.store import Store, Transaction
 from services.user.tables import dead_events, outbox
 from spotilike.events.v1.catalog_events_pb2 import AvatarChanged
@@ -19,7 +20,6 @@ from spotilike.events.v1.user_events_pb2 import AvatarStored, SessionsEnded, Use
 
 CONTEXT = "user"
 SESSIONS_ENDED = "spotilike.user.sessions_ended"
-USER_DELETED = "spotilike.user.user_deleted"
 AVATAR_STORED = "spotilike.user.avatar_stored"
 
 

@@ -1,10 +1,11 @@
 """Settings of the user service; the only reader of its environment."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import AwareDatetime, SecretStr
 
-from services.common.settings import NatsSettings, ServiceSettings
+from services.common.settings import DatabaseSettings, NatsSettings, ServiceSettings
 
 
 class Settings(ServiceSettings, NatsSettings):
@@ -48,3 +49,14 @@ class Settings(ServiceSettings, NatsSettings):
     smtp_password: SecretStr = SecretStr("")
     mail_from: str = "Spotilike <no-reply@spotilike.dev>"
     """Sender of the mails."""
+
+
+class RecoverySettings(DatabaseSettings, NatsSettings):
+    """What is needed to put the database right after it went back to a moment."""
+
+    restored_to: AwareDatetime
+    """The moment, such as 2026-01-01T12:00:00Z."""
+    broker_lost: bool = False
+    """The broker has lost what it knew of erasures: only the file says who was erased."""
+    erasures_file: Path | None = None
+    """File with ids of people who were erased, one a line."""

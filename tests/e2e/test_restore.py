@@ -3,7 +3,7 @@
 import pytest
 from minio import Minio
 
-from cli.backup import checks, objects
+from cli.backup import objects
 from cli.engines.data import DataFolder
 from cli.engines.running import running_postgres
 from cli.engines.secret_files import SecretFiles
@@ -11,6 +11,7 @@ from services.provision.objects import credentials
 from tests.e2e.song import Listener
 from tests.nemesis.drill import WRITES, drill
 from tests.support import audio
+from tests.support.databases import run_module
 from tests.support.engines import Run
 from tests.support.installation import Installation, command, start, stop
 
@@ -45,6 +46,21 @@ def store(restored) -> Minio:
     ports = restored.part("seaweedfs")["ports"]
     admin = credentials(SecretFiles(DataFolder(restored.data).secrets), "admin")
     return objects.client(f"127.0.0.1:{ports['s3']}", admin)
+
+
+def recover_catalog(installation: Installation) -> None:
+    """Do what a cluster's job does after a restore, as the catalog."""
+    data = DataFolder(installation.data)
+    keys = credentials(SecretFiles(data.secrets), "catalog")
+    ports = installation.part("seaweedfs")["ports"]
+    run_module(
+        "services.provision",
+        "recover",
+        "catalog",
+        SPOTILIKE_DATABASE_URL=running_postgres(data).url("catalog_app", "catalog_db"),
+        SPOTILIKE_S3_ENDPOINT=f"127.0.0.1:{ports['s3']}",
+        **keys.settings,
+    )
 
 
 def test_a_song_plays_again_after_everything_was_lost(outcome):
@@ -104,12 +120,8 @@ def test_a_track_that_has_lost_a_file_is_withdrawn_and_its_artist_reads_why(rest
     track = listener.release()["name"]
     listener.job(listener.upload(track, audio.save(tmp_path / "lost.ogg", audio.noise(2)))["job"])
     listener.playable(track)
-    postgres = running_postgres(DataFolder(restored.data))
-    assert checks.withdraw_tracks(postgres, store)[1] == []
-
     lost = next(found.object_name for found in store.list_objects("audio", f"{track}/", recursive=True))
     store.remove_object("audio", str(lost))
-    _, withdrawn = checks.withdraw_tracks(postgres, store)
-    assert [f"tracks/{track_id}" for track_id in withdrawn] == [track]
+    recover_catalog(restored)
     seen = listener.get(f"/v1/{track}")
     assert (seen["state"], seen["failure"]["reason"]) == ("FAILED", "FILES_LOST")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from services.common.streams import CONTEXTS
+from services.provision.__main__ import RECOVERED
 from tests.k8s.manifests import Manifests, Object, Pods, matches
 from tests.k8s.rules import pick
 
@@ -61,7 +62,11 @@ WAYS = {
     | {Way("monitoring", "edge", 9902)}
     | {Way("monitoring", f"{context}-db", 9187) for context in CONTEXTS},
 }
-WAYS["restore"] = WAYS["prod"]
+WAYS["restore"] = (
+    WAYS["prod"]
+    | {Way(f"recover-{context}", f"{context}-db", 5432) for context in RECOVERED}
+    | {Way("recover-user", "nats", 4222), Way("recover-catalog", OUTSIDE, 443)}
+)
 NAMES = {("kube-system", "UDP", 53), ("kube-system", "TCP", 53)}
 
 

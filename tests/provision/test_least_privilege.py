@@ -23,7 +23,10 @@ WORK = """
     SELECT count(*) FROM {} WHERE status = 'PROCESSING' OR status = 'PENDING' AND next_try_at <= now()
 """
 MAY = {
-    "catalog": {("uploads", "read"), ("uploads", "write"), ("uploads", "list")},
+    "catalog": {
+        *(("uploads", "read"), ("uploads", "write"), ("uploads", "list")),
+        *(("audio", "list"), ("images", "list")),
+    },
     "processing": {
         *(("uploads", "read"), ("audio", "read"), ("audio", "write"), ("audio", "list")),
         *(("previews", "write"), ("previews", "list"), ("images", "write"), ("images", "list")),
@@ -115,7 +118,8 @@ async def test_an_identity_tells_and_hears_only_what_is_its_own(place: Place, co
         for subject in (f"spotilike.{other}.>", f"_INBOX_{other}.>", f"nudge.{other}"):
             await client.subscribe(subject)
             await refused()
-    for subject in ("STREAM.MSG.GET.USER", "DIRECT.GET.USER", "STREAM.DELETE.USER", "CONSUMER.CREATE.USER"):
+    read = [f"STREAM.MSG.GET.{other.upper()}" for other in others]
+    for subject in (*read, "DIRECT.GET.USER", "STREAM.DELETE.USER", "CONSUMER.CREATE.USER"):
         await client.publish(f"$JS.API.{subject}", b"{}")
         await refused()
     await client.close()

@@ -125,6 +125,16 @@ class Master:
 
 
 @dataclass(frozen=True)
+class Audio:
+    """What is played of a track."""
+
+    track_id: UUID
+    folder: str
+    facts: bytes
+    """spotilike.internal.v1.AudioFacts."""
+
+
+@dataclass(frozen=True)
 class Playback:
     """What is played when somebody listens to a track."""
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, TextClause, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, TextClause, and_, case, func, insert, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import Failure
 from services.catalog.domain.artworks import Artwork, ArtworkState, NewArtwork, Target
-from services.catalog.tables import UNSTORED, artworks
+from services.catalog.tables import UNSTORED, albums, artists, artworks
+from services.common.buckets import IMAGES
 
 BATCH = 100
 """Pictures that a sweep takes at once."""
@@ -50,6 +51,12 @@ class Artworks:
         """Find a picture."""
         row = (await self._connection.execute(_artworks().where(artworks.c.id == artwork_id))).one_or_none()
         return _artwork(row) if row else None
+
+    async def shown(self) -> Sequence[str]:
+        """List the keys of all pictures that albums and artists show."""
+        keys = union(select(albums.c.cover_url), select(artists.c.avatar_url)).subquery()
+        [column] = keys.c
+        return (await self._connection.execute(select(column).where(column.startswith(f"{IMAGES}/")))).scalars().all()
 
     async def lock(self, artwork_id: UUID) -> Artwork:
         """Find a picture, and let others wait who lock one of the same target. Raises for an unknown one."""

@@ -9,7 +9,7 @@ from sqlalchemy import Row, ScalarSelect, Select, case, delete, func, insert, nu
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.catalog.domain import Credit, Failure, Master, Playback, Track, draft_key
+from services.catalog.domain import Audio, Credit, Failure, Master, Playback, Track, draft_key
 from services.catalog.store.visibility import track_visible
 from services.catalog.tables import albums, artists, track_artists, track_genres, tracks
 from services.common.pages import Page, PageRequest
@@ -135,6 +135,20 @@ class Tracks:
         values = {"failure_reason": reason, "failure_message": message, "updated_at": func.now()}
         newest = (tracks.c.id == track_id, tracks.c.master_generation == generation)
         await self._connection.execute(update(tracks).where(*newest).values(**values))
+
+    async def audible(self, after: UUID | None, limit: int) -> Sequence[Audio]:
+        """List what can be heard, whoever may see it, in the order of ids; `after` that of the last one before."""
+        statement = select(tracks.c.id, tracks.c.file_key, tracks.c.audio_facts).where(tracks.c.is_available)
+        if after:
+            statement = statement.where(tracks.c.id > after)
+        rows = await self._connection.execute(statement.order_by(tracks.c.id).limit(limit))
+        return [Audio(*row) for row in rows]
+
+    async def lose(self, track_ids: Sequence[UUID], failure: Failure) -> None:
+        """Note that tracks cannot be heard any more, and why."""
+        values = {"is_available": False, "failure_reason": failure.reason, "failure_message": failure.message}
+        lost = update(tracks).where(tracks.c.id.in_(track_ids))
+        await self._connection.execute(lost.values(**values, updated_at=func.now()))
 
     async def remove(self, track_id: UUID) -> None:
         """Take a track away; the row stays because plays refer to it."""

@@ -1,5 +1,6 @@
 """Rows of accounts and their roles."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -105,6 +106,11 @@ class Users:
         older = or_(users.c.avatar_url.is_(None), users.c.avatar_url.collate("C") < key)
         changed = update(users).where(users.c.id == user_id, older)
         await self._connection.execute(changed.values(avatar_url=key, updated_at=func.now()))
+
+    async def avatars(self) -> Sequence[str]:
+        """List the keys of all pictures that are shown."""
+        shown = select(users.c.avatar_url).where(users.c.avatar_url.is_not(None))
+        return (await self._connection.execute(shown)).scalars().all()
 
     async def confirm(self, user_id: UUID, **values: object) -> None:
         """Note that an account's address is its owner's; `values` are columns that change with that."""

@@ -102,6 +102,8 @@ def _own(pods: Pods) -> set[str]:
         own.add("provision-secrets")
     if pods.name.startswith("migrate-"):
         own.add(f"{pods.name.removeprefix('migrate-')}-owner")
+    if pods.name.startswith("recover-"):
+        own.add(f"{pods.name.removeprefix('recover-')}-secrets")
     return own
 
 

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from envoy.routes import SLOW_SECONDS
 from envoy.settings import Settings as EdgeSettings
+from services.catalog.settings import RecoverySettings as CatalogRecoverySettings
 from services.catalog.settings import Settings as CatalogSettings
 from services.common.metrics import Metrics
 from services.common.settings import (
@@ -16,11 +17,14 @@ from services.common.settings import (
     StorageSettings,
     StreamsSettings,
 )
-from services.common.streams import CONTEXTS
+from services.common.streams import CONTEXTS, KEEP_ERASURES
 from services.processing.settings import Settings as ProcessingSettings
 from services.processing.settings import WorkerSettings
+from services.provision.__main__ import RECOVERED
 from services.provision.settings import DatabasesSettings, SecretsSettings
+from services.streaming.settings import RecoverySettings as StreamingRecoverySettings
 from services.streaming.settings import Settings as StreamingSettings
+from services.user.settings import RecoverySettings as UserRecoverySettings
 from services.user.settings import Settings as UserSettings
 from tests.k8s.manifests import Manifests, Object, Pods, containers, id_of, name_of, program, quantity
 from tests.k8s.rules import container, pick, pod, rule
@@ -44,6 +48,9 @@ PROVISION: dict[str, type[BaseSettings]] = {
     "databases": DatabasesSettings,
     "streams": StreamsSettings,
     "buckets": StorageSettings,
+    "recover user": UserRecoverySettings,
+    "recover catalog": CatalogRecoverySettings,
+    "recover streaming": StreamingRecoverySettings,
 }
 SPARE_SECONDS = 5
 KEPT_DAYS = {"d": 1, "w": 7, "m": 31}
@@ -56,8 +63,8 @@ def settings_of(one: Object) -> type[BaseSettings] | None:
             return WorkerSettings
         case ["services.common.migrate", *_]:
             return DatabaseSettings
-        case ["services.provision", step]:
-            return PROVISION[step]
+        case ["services.provision", *step]:
+            return PROVISION[" ".join(step)]
         case ["envoy", _]:
             return EdgeSettings
         case [str(module)] if module.startswith("services."):
@@ -375,13 +382,58 @@ def durable(manifests: Manifests) -> Iterable[str]:
 def objects_outlive_backups(manifests: Manifests) -> Iterable[str]:
     """No object is deleted that a database could name again after being restored."""
     for store in manifests.of("ObjectStore"):
-        kept = store["spec"]["retentionPolicy"]
-        seconds = int(kept[:-1]) * KEPT_DAYS[kept[-1]] * 86_400
         service = next(pods for pods in manifests.lasting if pods.name == "processing")
         environment = manifests.environment(service.containers[0])
         graces = [environment[f"SPOTILIKE_{what}_GRACE_SECONDS"] for what in ("RETIRED", "REPLACED")]
-        if any(float(text) <= seconds for text in graces):
+        if any(float(text) <= _kept_seconds(store) for text in graces):
             yield id_of(store)
+
+
+@rule("erasures-outlive-backups", SOURCE, lambda o: pick(o, "ObjectStore", "user")["spec"].update(
+    retentionPolicy="6w"
+), "prod")  # fmt: skip
+def erasures_outlive_backups(manifests: Manifests) -> Iterable[str]:
+    """Who was erased is known for longer than any moment to which the database of users could go back."""
+    for store in manifests.of("ObjectStore"):
+        if name_of(store) == "user-db" and _kept_seconds(store) >= KEEP_ERASURES.total_seconds():
+            yield id_of(store)
+
+
+def _kept_seconds(store: Object) -> float:
+    kept = store["spec"]["retentionPolicy"]
+    return float(kept[:-1]) * KEPT_DAYS[kept[-1]] * 86_400
+
+
+@rule("recovery-first", SOURCE, lambda o: pod(o, "Job", "recover-user")["initContainers"].clear(), "restore")
+def recovery_first(manifests: Manifests) -> Iterable[str]:
+    """Where databases go back to a moment, a job puts each context right, in a schema that it knows."""
+    recovered = set()
+    for pods in manifests.pods:
+        match pods.containers[0].get("args", []):
+            case ["services.provision", "recover", context]:
+                recovered.add(context)
+                if [one["args"] for one in pods.all_containers[:1]] != [["services.common.migrate", context, "--wait"]]:
+                    yield pods.id
+    for cluster in manifests.of("Cluster"):
+        context = name_of(cluster).removesuffix("-db")
+        if "recovery" in cluster["spec"]["bootstrap"] and context in set(RECOVERED) - recovered:
+            yield id_of(cluster)
+
+
+@rule("one-moment", SOURCE, lambda o: pick(o, "Cluster", "catalog")["spec"]["bootstrap"]["recovery"].update(
+    recoveryTarget={"targetTime": "2026-01-02T00:00:00Z"}
+), "restore")  # fmt: skip
+def one_moment(manifests: Manifests) -> Iterable[str]:
+    """All databases go back to one moment, and the job that asks who was erased since knows it."""
+    moments = {
+        manifests.environment(pods.containers[0])["SPOTILIKE_RESTORED_TO"]
+        for pods in manifests.pods
+        if pods.name == "recover-user"
+    }
+    for cluster in manifests.of("Cluster"):
+        recovery = cluster["spec"]["bootstrap"].get("recovery")
+        if recovery and {recovery["recoveryTarget"]["targetTime"]} != moments:
+            yield id_of(cluster)
 
 
 @rule("listeners", SOURCE, lambda o: pick(o, "ConfigMap", "service")["data"].update(
