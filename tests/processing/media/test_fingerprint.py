@@ -38,12 +38,21 @@ def recording(tmp_path_factory):
     return audio.save(tmp_path_factory.mktemp("recording") / "recording.flac", tune(1))
 
 
+@pytest.fixture(scope="module")
+def prints():
+    """Return what masters are known by that were looked at already."""
+    return {}
+
+
 @pytest.fixture
-def known(transcoded):
+def known(transcoded, prints):
     """Return a function that answers what a master is known by."""
 
     async def run(master):
-        return Fingerprint((await transcoded(master, Recipe(ladder=ladder("aac-96")))).fingerprint)
+        if master not in prints:
+            facts = await transcoded(master, Recipe(ladder=ladder("aac-96")))
+            prints[master] = Fingerprint(facts.fingerprint)
+        return prints[master]
 
     return run
 
