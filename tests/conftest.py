@@ -66,7 +66,7 @@ def streams(engines: Engines) -> Engines:
 @pytest.fixture(scope="session")
 def installation(test_run: Run) -> Installation:
     """Return the run's whole installation: `up --detach` in a folder of its own, with traces of everything."""
-    return start(test_run, **OBSERVED)
+    return start(test_run, **OBSERVED, SPOTILIKE_SWEEP_SECONDS="5")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from tests.support import audio
 from tests.web.browser import DESKTOP, PATIENCE_MS, PHONE, Tab
 
 RATE = 8_000
-SECONDS = 600
+SECONDS = 400
 PAGE = 30
 
 
