@@ -6,8 +6,6 @@ from datetime import date
 from uuid import UUID, uuid4
 
 import pytest
-from minio import Minio
-from pydantic import SecretStr
 
 from services.catalog.events import ARTWORK_RETIRED, FOLDER_RETIRED, TRACK_UPLOADED
 from services.catalog.recovery import recover
@@ -16,9 +14,9 @@ from services.common import images
 from services.common.buckets import AUDIO, IMAGES
 from services.common.settings import StorageSettings
 from services.common.storage import Missing, Storage
-from services.provision.objects import make_buckets
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 from tests.support.rows import Rows, rows_of
+from tests.support.stores import prefixed
 
 FILES = {"master.m3u8": b"all", "hi.m3u8": b"list", "hi.mp4": b"music"}
 ALBUM = (
@@ -75,15 +73,8 @@ class Past:
 @pytest.fixture(scope="module")
 def place(engines) -> StorageSettings:
     """Return where the store is, as its administrator; the buckets are there."""
-    keys, prefix = engines.s3_credentials("admin"), f"past-{uuid4()}-"
-    client = Minio(engines.s3_endpoint, keys.access_key, keys.secret_key, secure=False, region="us-east-1")
-    make_buckets(client, prefix)
-    return StorageSettings(
-        s3_endpoint=engines.s3_endpoint,
-        s3_access_key=keys.access_key,
-        s3_secret_key=SecretStr(keys.secret_key),
-        s3_bucket_prefix=prefix,
-    )
+    settings, _ = prefixed(engines)
+    return settings
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 from minio import Minio
-from pydantic import SecretStr
 
 from services.common.buckets import ALL, AUDIO, IMAGES, PREVIEWS, UPLOADS
 from services.common.settings import StorageSettings
 from services.common.storage import Storage
 from services.provision.objects import make_buckets
 from tests.support.edge import running
+from tests.support.stores import prefixed
 
 LIFE = timedelta(minutes=5)
 PLACES = {
@@ -25,17 +25,12 @@ PLACES = {
 @pytest.fixture(scope="module")
 def settings(engines):
     """Return what an administrator says of a store with a prefix; the buckets are there."""
-    keys, prefix = engines.s3_credentials("admin"), f"shared-{uuid4()}-"
-    store = Minio(engines.s3_endpoint, keys.access_key, keys.secret_key, secure=False, region="us-east-1")
-    make_buckets(store, prefix)
-    make_buckets(store, prefix)
-    assert {f"{prefix}{bucket}" for bucket in ALL} <= {bucket.name for bucket in store.list_buckets()}
-    return StorageSettings(
-        s3_endpoint=engines.s3_endpoint,
-        s3_access_key=keys.access_key,
-        s3_secret_key=SecretStr(keys.secret_key),
-        s3_bucket_prefix=prefix,
-    )
+    settings, store = prefixed(engines)
+    make_buckets(store, settings.s3_bucket_prefix)  # once more, which changes nothing
+    assert {f"{settings.s3_bucket_prefix}{bucket}" for bucket in ALL} <= {
+        bucket.name for bucket in store.list_buckets()
+    }
+    return settings
 
 
 @pytest.fixture
