@@ -20,12 +20,14 @@ def song(quiet_installation, tmp_path):
     return listener, listener.playable(track)
 
 
-REQUESTS = 1000
+REQUESTS, ASKED = 1000, 50
+NOISE_MS = 0.1 * REQUESTS
+"""What a busy machine adds to doing nothing; a call for each request would cost four times as much at least."""
 SERVICES = ("user", "catalog", "processing", "streaming", "worker-1")
 
 
 def test_media_costs_no_python(song, quiet_installation):
-    """A thousand full answers cost each service no more CPU than doing nothing for as long, and 20 ms."""
+    """A thousand full answers cost each service no more CPU than doing nothing for as long, and some noise."""
     listener, track = song
     playback = listener.post("/v1/playbacks", {"track": track["name"]})
     path = f"{playback['manifestUri'].rsplit('/', 1)[0]}/{playback['renditions'][0]['uri'].rsplit('/', 1)[1]}"
@@ -43,13 +45,13 @@ def test_media_costs_no_python(song, quiet_installation):
     with Cost(pids) as idle:
         time.sleep(wall)
     with Cost(pids) as asked:
-        for _ in range(50):
+        for _ in range(ASKED):
             listener.get("/v1/genres")
 
     for name in SERVICES:
         print(f"{name}: {busy.ms[name]:.1f} ms while serving, {idle.ms[name]:.1f} ms idle, over {wall:.1f} s")  # noqa: T201
-        assert busy.ms[name] <= idle.ms[name] + 20, name
-    assert asked.ms["catalog"] > 20, "what is measured here does not see a service that works"
+        assert busy.ms[name] <= idle.ms[name] + NOISE_MS, name
+    assert asked.ms["catalog"] / ASKED > 4 * NOISE_MS / REQUESTS, "what is measured here does not see a service that works"
 
 
 class Cost:
