@@ -51,7 +51,7 @@ def test_media_costs_no_python(song, quiet_installation):
     for name in SERVICES:
         print(f"{name}: {busy.ms[name]:.1f} ms while serving, {idle.ms[name]:.1f} ms idle, over {wall:.1f} s")  # noqa: T201
         assert busy.ms[name] <= idle.ms[name] + NOISE_MS, name
-    assert asked.ms["catalog"] / ASKED > 4 * NOISE_MS / REQUESTS, "what is measured here does not see a service that works"
+    assert asked.ms["catalog"] / ASKED > 4 * NOISE_MS / REQUESTS, "a service that works is not seen here"
 
 
 class Cost:
