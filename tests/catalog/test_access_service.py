@@ -14,7 +14,7 @@ from spotilike.internal.v1.catalog_service_pb2 import (
 )
 from spotilike.internal.v1.catalog_service_pb2_grpc import AccessServiceStub
 from tests.catalog.refusals import refused
-from tests.support.catalog import FAR_OFF
+from tests.support.catalog import FAR_OFF, folder_of
 
 
 def question(track, account):
@@ -24,11 +24,11 @@ def question(track, account):
 
 @pytest.fixture
 def published(edge, studio, processing_facts):
-    """Return a function that makes a track of the studio with renditions in the folder `a`."""
+    """Return a function that makes a track of the studio with renditions."""
 
     async def make(**fields):
         track = (await edge.track(studio.account, fields.pop("album", studio.album), **fields)).name
-        await processing_facts.completed(await edge.upload(studio.account, track), 1, f"{track}/a")
+        await processing_facts.completed(await edge.upload(studio.account, track), 1)
         return track
 
     return make
@@ -43,7 +43,7 @@ async def test_a_listener_hears_the_folder_with_its_facts_and_artists(edge, acce
     answer = await access.ResolvePlayback(question(track, stranger))
 
     facts = answer.facts
-    assert answer.folder == f"{track}/a"
+    assert answer.folder == folder_of(track, 1)
     assert (facts.samples, facts.sample_rate_hz, facts.waveform) == (100_500, 1000, "waveform.json")
     assert list(answer.artists) == [name.split("/")[1] for name in (studio.artist, *guests)]
 
@@ -66,7 +66,7 @@ async def test_nobody_hears_what_is_not_there_for_them(edge, access, studio, str
     assert await refused(access.ResolvePlayback(question(draft, stranger))) == "TRACK_NOT_FOUND"
     assert await refused(access.ResolvePlayback(question(draft, studio.account))) == "TRACK_NOT_FOUND"
     assert await refused(access.ResolvePlayback(question(early, stranger))) == "TRACK_NOT_FOUND"
-    assert (await access.ResolvePlayback(question(early, studio.account))).folder == f"{early}/a"
+    assert (await access.ResolvePlayback(question(early, studio.account))).folder == folder_of(early, 1)
 
     await edge.tracks.DeleteTrack(DeleteTrackRequest(name=early), metadata=studio.account.metadata)
     assert await refused(access.ResolvePlayback(question(early, studio.account))) == "TRACK_NOT_FOUND"

@@ -11,7 +11,7 @@ from spotilike.catalog.v1.track_service_pb2 import DeleteTrackRequest
 from spotilike.events.v1.processing_events_pb2 import JobCompleted
 from spotilike.internal.v1.audio_pb2 import AudioFacts
 from spotilike.internal.v1.catalog_service_pb2 import ResolvePlaybackRequest
-from tests.support.catalog import Edge, Processing, Studio
+from tests.support.catalog import Edge, Processing, Studio, folder_of
 
 COMPLETED = "spotilike.processing.job_completed"
 
@@ -54,7 +54,7 @@ class Record:
             job=upload.name.split("/")[1],
             track=track.split("/")[1],
             generation=generation,
-            folder=f"{track}/{generation}",
+            folder=folder_of(track, generation),
             facts=facts,
         )
 

@@ -13,7 +13,7 @@ from spotilike.events.v1.catalog_events_pb2 import FolderRetired
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.events.v1.processing_events_pb2 import JobCompleted
 from tests.catalog.refusals import refused
-from tests.support.catalog import Edge, Processing
+from tests.support.catalog import Edge, Processing, folder_of
 from tests.support.rows import Rows, put_aside
 from tests.support.services import Account
 
@@ -36,11 +36,11 @@ class Song:
 
     def folder(self, generation):
         """Name the folder of a master's renditions."""
-        return f"{self.name}/{generation}"
+        return folder_of(self.name, generation)
 
     async def completed(self, upload, generation, **fields):
         """Tell that a master is done."""
-        await self.processing.completed(upload, generation, self.folder(generation), **fields)
+        await self.processing.completed(upload, generation, **fields)
 
     async def failed(self, upload, generation, **fields):
         """Tell that a master cannot be used."""

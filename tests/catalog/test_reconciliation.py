@@ -55,7 +55,7 @@ async def test_a_master_without_an_outcome_is_announced_again_until_there_is_one
     assert facts == [facts[0]] * 3
     assert len(await announced(early)) == 1
 
-    await processing_facts.completed(upload, 1, f"{track}/a")
+    await processing_facts.completed(upload, 1)
     await processing_facts.failed(early, 2)
     for done in (upload, early):
         await catalog_rows(**long_ago(done))

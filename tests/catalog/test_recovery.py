@@ -15,6 +15,7 @@ from services.common.buckets import AUDIO, IMAGES
 from services.common.settings import StorageSettings
 from services.common.storage import Missing, Storage
 from spotilike.internal.v1.audio_pb2 import AudioFacts
+from tests.support.catalog import folder_of
 from tests.support.rows import Rows, rows_of
 from tests.support.stores import prefixed
 
@@ -51,7 +52,7 @@ class Past:
     async def track(self, number: int, files: dict[str, bytes]) -> UUID:
         """Return a track that can be played, of which these files are there."""
         track_id = uuid4()
-        folder = f"tracks/{track_id}/1"
+        folder = folder_of(f"tracks/{track_id}", 1)
         values = {"id": track_id, "album": self.album, "number": number, "folder": folder, "facts": facts()}
         await self.rows(TRACK, **values)
         await asyncio.gather(

@@ -252,6 +252,11 @@ async def studio(edge: Edge, owner: Account) -> Studio:
     return Studio(owner, artist, await edge.album(owner, artist))
 
 
+def folder_of(track: str, generation: int) -> str:
+    """Name the renditions of a master as an attempt at it does; processing puts aside what tells of another folder."""
+    return f"{track}/{UUID(int=generation)}"
+
+
 class Processing:
     """What processing, or another context, tells the catalog, over the broker and as often as it likes."""
 
@@ -259,11 +264,15 @@ class Processing:
         """Tell it to the broker of `engines`."""
         self._settings = NatsSettings(nats_url=engines.nats_url, nats_seed_file=engines.nats_seed_file("admin"))
 
-    async def completed(self, upload: Upload, generation: int, folder: str, *, times: int = 1) -> None:
+    async def completed(self, upload: Upload, generation: int, *, times: int = 1) -> None:
         """Tell that a job is done, and wait until the catalog has heard it."""
         facts = AudioFacts(samples=100_500, sample_rate_hz=1000, channels=2, waveform="waveform.json")
         fact = JobCompleted(
-            job=_id(upload.name), track=_id(upload.track), generation=generation, folder=folder, facts=facts
+            job=_id(upload.name),
+            track=_id(upload.track),
+            generation=generation,
+            folder=folder_of(upload.track, generation),
+            facts=facts,
         )
         await self.tell("spotilike.processing.job_completed", fact, times=times)
 
