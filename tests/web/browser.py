@@ -108,9 +108,9 @@ class Tab:
             self.page.wait_for_timeout(50)
         raise AssertionError(f"{what} did not happen")
 
-    def axe(self) -> list[str]:
-        """Return what the rules of axe-core complain about."""
-        found = Axe().run(self.page)["violations"]
+    def axe(self, *rules: str) -> list[str]:
+        """Return what the rules of axe-core complain about, all of them unless some are named."""
+        found = Axe().run(self.page, options={"runOnly": list(rules)} if rules else None)["violations"]
         return [f"{rule['id']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]
 
 

@@ -115,14 +115,17 @@ def test_the_queue_and_the_place_in_it_survive_a_reload(tab, release):
     play_album(tab, release)
     tab.page.keyboard.press("j")
     tab.wait_until(lambda: now_playing(tab) == "Breakwater" and tab.position() > 0.3, "the next track")
-    tab.page.get_by_role("slider", name="Position in the track").first.press("PageUp")
+    for _ in range(2):
+        tab.page.get_by_role("slider", name="Position in the track").first.press("ArrowRight")
     tab.page.keyboard.press("Shift+ArrowDown")
     tab.page.reload()
     assert now_playing(tab) == "Breakwater"
     assert bar(tab).get_by_role("slider", name="Volume").input_value() == "0.75"
     place = int(tab.page.get_by_role("slider", name="Position in the track").first.get_attribute("aria-valuenow"))
+    assert place >= 10
     bar(tab).get_by_role("button", name="Play", exact=True).click()
-    tab.wait_until(lambda: tab.position() >= place, "the sound at its place")
+    tab.wait_until(lambda: tab.position() > 0, "the sound")
+    assert place - 1 <= tab.position() < place + 5
     tab.page.keyboard.press("q")
     titles = tab.page.get_by_role("complementary", name="Queue").locator("li .title")
     expect(titles).to_have_text(["Low Water", "Breakwater", "Night Ferry"])

@@ -8,7 +8,7 @@ from services.processing.media.ladder import ladder
 from services.processing.media.recipe import Recipe
 from tests.support import audio
 
-SECONDS, RATE = 40, 44_100
+SECONDS, RATE = 25, 44_100
 FORMS = {
     "as a small MP3": ("m.mp3", ("-b:a", "64k")),
     "as a small Opus": ("m.opus", ("-b:a", "48k")),
