@@ -18,7 +18,7 @@ PAGE = 30
 
 @pytest.fixture(scope="module")
 def long_song(tmp_path_factory):
-    """Return a master of ten minutes, of few bytes: it is sent at once and encoded for a while."""
+    """Return a master of some minutes, of few bytes: it is sent at once and encoded for a while."""
     return audio.save(tmp_path_factory.mktemp("long") / "Long Way.flac", audio.tones(SECONDS, RATE, 1), RATE)
 
 
@@ -132,8 +132,8 @@ def test_a_master_that_cannot_be_used_says_why_while_the_page_is_open(visiting, 
 
 def test_older_jobs_are_shown_when_they_are_asked_for(tab, listener, submit, broken):
     """The newest stand first; one more page holds the rest."""
-    for number in range(PAGE + 1):
-        listener.job(submit(f"Sketch {number:02}", broken)[1])
+    for job in [submit(f"Sketch {number:02}", broken)[1] for number in range(PAGE + 1)]:
+        listener.job(job)
     tab.open("/studio/jobs")
     titles = tab.page.get_by_role("main").locator("li[data-state] .title")
     expect(titles).to_have_count(PAGE)
