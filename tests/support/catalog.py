@@ -77,7 +77,7 @@ def catalog_settings(engines: Engines, user: RunningService, database_url: str, 
         "nats_seed_file": engines.nats_seed_file("catalog"),
         "upload_part_size_bytes": PART_BYTES,
         "open_uploads_per_user": OPEN_LIMIT,
-        "sweep_seconds": 0.1,
+        "sweep_seconds": 0.5,
     }
     return Settings(**values | changed)
 

@@ -30,7 +30,7 @@ async def settings_of(
         "catalog_internal": catalog.internal_address,
         "key_encryption_secret": key_secret,
         "playback_timeout_seconds": TIMEOUT_SECONDS,
-        "sweep_seconds": 0.1,
+        "sweep_seconds": 0.5,
     }
     return lambda **changed: Settings(**values | changed)
 
