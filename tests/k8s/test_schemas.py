@@ -7,8 +7,8 @@ import pytest
 from tests.k8s import crds
 from tests.k8s.rules.kube_linter import fault
 
-OBJECTS = {"dev": 85, "prod": 142, "restore": 154}
-OPERATORS = {"dev": 0, "prod": 61, "restore": 61}
+OBJECTS = {"dev": 85, "prod": 142, "restore": 154, "prod-traced": 143}
+OPERATORS = {"dev": 0, "prod": 61, "restore": 61, "prod-traced": 61}
 """How many of them are of an operator's kind."""
 
 
