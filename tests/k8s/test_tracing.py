@@ -19,7 +19,7 @@ def test_one_trace_of_a_hundred_goes_to_the_collector(overlays, monkeypatch, set
 
 
 def test_nothing_is_recorded_without_it(overlays):
-    """Prod says nothing of traces, and without a word there are none (tests/common/test_tracing.py)."""
+    """Prod says nothing of traces: they are off unless somebody asks for them."""
     said = [name for one in overlays["prod"].of("ConfigMap") for name in one.get("data", {}) if name.startswith("OTEL")]
 
     assert said == []
