@@ -69,6 +69,13 @@ class RunningEdge:
         response = await self.http.request(method, path, **arguments)
         return Answer(response.status_code, response.headers, response.content)
 
+    async def health(self) -> Answer:
+        """Ask for health until it is well: a test that blocks this process makes the services in it look ill."""
+        async with asyncio.timeout(READY_SECONDS):
+            while (answer := await self.ask("GET", "/healthz")).status != 200:
+                await asyncio.sleep(0.05)
+        return answer
+
     async def begin(self, method: str, path: str, **arguments: Any) -> Answer:
         """Send a request whose answer is a stream; answers with what comes first, or with the whole refusal."""
         async with self.http.stream(method, path, **arguments) as response:
