@@ -216,7 +216,8 @@ class Keeper:
             await self.part.before_stop()
         try:
             self.process.send_signal(self.part.stop_signal)
-            await asyncio.wait_for(self.process.wait(), self.part.stop_seconds)
+            async with asyncio.timeout(self.part.stop_seconds):
+                await self.process.wait()
         except ProcessLookupError:  # it ended meanwhile
             await self.process.wait()
         except TimeoutError:
@@ -286,7 +287,8 @@ class Keeper:
         if self.part.ready is None:
             return self._announced
         try:
-            return await asyncio.wait_for(self.part.ready(), _PROBE_SECONDS)
+            async with asyncio.timeout(_PROBE_SECONDS):
+                return await self.part.ready()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             return False
 

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from services.common import certificates, contract, metrics, telemetry
+from services.common import certificates, contract, metrics, tasks, telemetry
 from services.common.auth import TokenVerifier
 from services.common.interceptors import CallInterceptor, Limits
 from services.common.settings import ServiceSettings
@@ -107,9 +107,7 @@ class Process:
         await self._probes.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
         await asyncio.gather(*(server.stop(settings.drain_seconds) for server in (self._public, self._internal)))
-        for task in self._work:
-            task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await tasks.end(*self._work)
         await self._plain.stop(None)
         log.info("stopped")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from services.common.storage import Missing, Storage
+from services.common.tasks import end
 from services.processing.domain import Failure, RefusedError, Source
 from services.processing.media.master import HEAD_BYTES, Master, is_streamable
 from services.processing.media.refusals import MESSAGES, Reason
@@ -65,8 +66,7 @@ async def arriving(storage: Storage, source: Source, path: Path) -> AsyncIterato
     try:
         yield Master(path, task)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def _digest(storage: Storage, source: Source, path: Path) -> str:

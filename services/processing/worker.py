@@ -25,6 +25,7 @@ from services.common import metrics, telemetry, tracing
 from services.common.db import Database
 from services.common.settings import load
 from services.common.storage import Storage
+from services.common.tasks import end
 from services.processing import domain, scratch
 from services.processing.domain import Failure, Lease, LeaseLostError, Patience, RefusedError, Task
 from services.processing.events import Nudges, hear_nudges
@@ -203,9 +204,7 @@ class Worker:
             await asyncio.wait(tasks, return_when="FIRST_COMPLETED")
             return await next(task for task in tasks if task.done())
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def _work(self, trade: AnyTrade, lease: Lease[Task], progress: Progress) -> Any:  # noqa: ANN401 (as above)
         with TemporaryDirectory(dir=self._folder) as folder:

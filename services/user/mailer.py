@@ -83,7 +83,8 @@ class Mailer:
         try:
             letter = await self._write(mail)
             if letter is not None:
-                await asyncio.wait_for(self._post.send(letter), SMTP_SECONDS)
+                async with asyncio.timeout(SMTP_SECONDS):
+                    await self._post.send(letter)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             log.warning("mail_not_taken", kind=mail.kind, error=type(error).__name__)
         else:

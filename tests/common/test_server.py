@@ -51,8 +51,8 @@ class NoKeys:
 
 
 @asynccontextmanager
-async def serving(engines, **changes):
-    """Serve genres until the end of the block."""
+async def serving(engines, *background, **changes):
+    """Serve genres until the end of the block, with work beside the calls."""
     genres = Genres()
 
     async def ready():
@@ -66,6 +66,7 @@ async def serving(engines, **changes):
             public=[genres],
             internal=[],
             ready=ready,
+            background=background,
         ),
         engines,
     )
@@ -127,6 +128,27 @@ async def test_a_call_that_does_not_end_does_not_keep_a_service_from_stopping(en
         await asyncio.wait_for(running.process.stop(), 5)
         with pytest.raises(grpc.aio.AioRpcError):
             await call
+
+
+async def test_background_work_that_loses_its_cancellation_does_not_keep_a_service_from_stopping(engines, monkeypatch):
+    """It is told again; otherwise the process would have to be killed."""
+    monkeypatch.setattr("services.common.tasks.PATIENCE_SECONDS", 0.05)
+    told = 0
+
+    async def work():
+        nonlocal told
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told += 1
+                if told > 1:
+                    raise
+
+    async with serving(engines, work()) as (running, _):
+        async with asyncio.timeout(5):
+            await running.process.stop()
+        assert told == 2
 
 
 async def test_connections_age_without_a_failed_call(engines):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from services.common.tasks import end
 from services.processing.ffmpeg import Ffmpeg, Run, TooManyErrorsError, encode_arguments
 from services.processing.media.cmaf import BrokenStreamError, Header, read_fragments, read_header
 from services.processing.media.facts import Source, Stage
@@ -98,9 +99,7 @@ class Encoding:
         try:
             await asyncio.gather(*tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def _read_track(self, track: Track, reader: Pipe) -> None:
         """Hand a rendition to the sink, fragment by fragment."""

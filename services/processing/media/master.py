@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.common.tasks import end
 from services.processing.media.containers import SNIFFED, kind_of
 from services.processing.pipes import pump, widen
 
@@ -62,8 +63,7 @@ class Master:
             if pumping.done():
                 await pumping
         finally:
-            pumping.cancel()
-            await asyncio.gather(pumping, return_exceptions=True)
+            await end(pumping)
             os.close(reader)
             pipe.unlink()
 

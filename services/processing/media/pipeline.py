@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from services.common.tasks import end
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media import loudness, waveform
 from services.processing.media.containers import Structure, inspect
@@ -90,9 +91,7 @@ async def _both(
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
 
 async def _keep_cover(encoding: Encoding, master: Path, ffmpeg: Ffmpeg) -> str:
