@@ -21,6 +21,8 @@ CALL_SECONDS = 2.0
 """How long another service may take to answer."""
 REFETCH_SECONDS = 5.0
 """How long a withdrawn key is good at most, beside the time that its own service needs to notice."""
+PING_MS = 20_000
+"""How often a service asks whether a quiet connection still lives; the other end must allow it (server.PINGS_MS)."""
 REPLICAS = {
     # They take turns, and one that says it is about to stop is left out before it refuses anything.
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -64,7 +66,7 @@ def channel(target: str, tls_dir: Path) -> grpc.aio.Channel:
     options = [
         ("grpc.service_config", json.dumps(REPLICAS)),
         ("grpc.default_authority", first),
-        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_time_ms", PING_MS),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.initial_reconnect_backoff_ms", 100),

@@ -21,11 +21,16 @@ from services.common.settings import ServiceSettings
 
 EDGE = ("edge",)
 SERVICES = ("user", "catalog", "processing", "streaming")
+PINGS_MS = 10_000
+"""How often a caller may ask whether a connection lives. By default gRPC allows that every five minutes, and without a
+call hardly ever, and breaks off the connection of who asks more often, with all that is under way on it (gRFC A8)."""
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # A second process on the same port has to fail, not to share it silently.
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     # The edge passes 32 KiB of headers, and adds its own. Near its soft limit gRPC would refuse calls at random.
     ("grpc.max_metadata_size", 64 * 1024),
+    ("grpc.http2.min_ping_interval_without_data_ms", PINGS_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
 ]
 CONNECTION_GRACE_SECONDS = 30
 """How long calls may go on over a connection that is given up for its age."""

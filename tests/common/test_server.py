@@ -1,21 +1,25 @@
 """How a service starts, ages and stops, seen by its callers."""
 
 import asyncio
-from contextlib import asynccontextmanager
+import re
+from contextlib import asynccontextmanager, suppress
 
 import grpc
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from h2.exceptions import ProtocolError
 
-from services.common import auth, contract, deadlines
+from cli.engines.data import ROOT
+from services.common import auth, contract, deadlines, peers, server
 from services.common.errors import NotFound
 from services.common.server import Service
 from services.common.settings import ServiceSettings
 from spotilike.catalog.v1.genre_service_pb2 import ListGenresRequest, ListGenresResponse
 from spotilike.catalog.v1.genre_service_pb2_grpc import GenreServiceServicer, GenreServiceStub
 from tests.support.channels import channel
+from tests.support.http2 import connection
 from tests.support.services import error_info, listeners, run
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -149,6 +153,26 @@ async def test_background_work_that_loses_its_cancellation_does_not_keep_a_servi
         async with asyncio.timeout(5):
             await running.process.stop()
         assert told == 2
+
+
+@pytest.mark.parametrize(("allowed_ms", "lives"), [(50, True), (60_000, False)], ids=["seldom", "too often"])
+async def test_a_quiet_connection_may_be_asked_after_but_not_too_often(engines, monkeypatch, allowed_ms, lives):
+    """Without a call, too."""
+    changed = dict(server.OPTIONS) | {"grpc.http2.min_ping_interval_without_data_ms": allowed_ms}
+    monkeypatch.setattr(server, "OPTIONS", list(changed.items()))
+    async with serving(engines) as (running, _), connection(running.process.ports["health"]) as client:
+        with suppress(ProtocolError):  # broken off, so that there is nothing left to ask after
+            for _ in range(6):
+                await client.ping()
+                await asyncio.sleep(0.1)
+        assert client.closed.is_set() is not lives
+
+
+def test_nobody_asks_more_often_than_a_service_allows():
+    """Neither the other services nor the edge."""
+    cluster = (ROOT / "envoy" / "service_cluster.yaml").read_text()
+    [seconds] = re.findall(r"connection_keepalive: {interval: (\d+)s", cluster)
+    assert min(peers.PING_MS, 1000 * int(seconds)) >= 2 * server.PINGS_MS
 
 
 async def test_connections_age_without_a_failed_call(engines):

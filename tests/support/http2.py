@@ -77,6 +77,11 @@ class Http2:
             await stream.ended.wait()
         return stream
 
+    async def ping(self) -> None:
+        """Ask whether the connection lives."""
+        self._connection.ping(bytes(8))
+        await self._flush()
+
     @property
     def allowed_streams(self) -> int:
         """How many streams at once the edge allows."""
