@@ -268,7 +268,7 @@ async def main(settings: WorkerSettings) -> None:
             hearing = tasks.create_task(hear_nudges(settings, worker.woken, nudges))
             log.info("working", worker=worker_pod)
             await worker.run()
-            hearing.cancel()
+            await end(hearing)
     await database.close()
     log.info("stopped")
 

@@ -50,6 +50,7 @@ class Http2:
         self.closed = asyncio.Event()
         self.settled = asyncio.Event()
         """Set when the edge has said what it allows."""
+        self._ponged = asyncio.Event()
 
     async def begin(self, headers: Headers, *, end: bool = True) -> tuple[int, Stream]:
         """Send the headers of a request; answer its number and what comes back for it."""
@@ -78,9 +79,12 @@ class Http2:
         return stream
 
     async def ping(self) -> None:
-        """Ask whether the connection lives."""
+        """Ask whether the connection lives, and wait for the word, or for its end."""
+        self._ponged.clear()
         self._connection.ping(bytes(8))
         await self._flush()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self._ponged.wait()
 
     @property
     def allowed_streams(self) -> int:
@@ -105,6 +109,7 @@ class Http2:
             pass  # closing without a word is an answer, too
         finally:
             self.closed.set()
+            self._ponged.set()
             for stream in self._streams.values():
                 stream.ended.set()
 
@@ -121,6 +126,8 @@ class Http2:
             case h2.events.StreamReset():
                 stream.reset = int(event.error_code)
                 stream.ended.set()
+            case h2.events.PingAckReceived():
+                self._ponged.set()
             case h2.events.RemoteSettingsChanged():
                 self.settled.set()
 
