@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import insert
 from services.common import metrics, status, tracing
 from services.common.db import Database
 from services.common.settings import NatsSettings
+from services.common.tasks import is_cancelled
 from spotilike.events.v1.event_pb2 import Event
 
 FETCH_SECONDS = 5.0
@@ -197,16 +198,6 @@ class DeadEvents:
     async def _measure(self) -> None:
         async with self._database.read() as connection:
             PUT_ASIDE.set((await connection.execute(select(func.count()).select_from(self._table))).scalar_one())
-
-
-def is_cancelled() -> bool:
-    """Say whether the running task was told to end.
-
-    The broker's client waits by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes
-    together with the answer: a loop around it has to ask.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _quietly(answer: Awaitable[object]) -> None:

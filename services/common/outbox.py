@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import metrics, tracing
 from services.common.db import TELLING, Database
-from services.common.events import event_id, is_cancelled
+from services.common.events import event_id
+from services.common.tasks import is_cancelled
 from spotilike.events.v1.event_pb2 import Event
 
 POLL_SECONDS = 1.0

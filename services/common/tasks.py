@@ -19,3 +19,9 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             task.cancel()
         await asyncio.wait(pending, timeout=PATIENCE_SECONDS)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def is_cancelled() -> bool:
+    """Say whether the running task was told to end: a loop that goes on after failures has to ask (see `end`)."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

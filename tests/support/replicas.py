@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tests.support.echo_services import Signer
 
 START_SECONDS = 20
 READ_SECONDS = 0.05
+WRITE_SECONDS = 0.05
 
 
 class Keys(KeyServiceServicer):
@@ -53,13 +55,15 @@ class Sessions(SessionServiceServicer):
 
     def __init__(self, name, notes):
         """Note in a file that all replicas share."""
-        self._name, self._notes = name, notes
+        self._name, self._notes, self._held = name, notes, _held(notes)
 
     async def CreateSession(self, request, _):
         """Note who comes and take the time."""
         with self._notes.open("a") as notes:
             notes.write(f"{request.email}\n")
-        await asyncio.sleep(float(request.password))
+        await asyncio.sleep(WRITE_SECONDS)
+        while self._held.exists():
+            await asyncio.sleep(WRITE_SECONDS)
         return SessionCredentials(refresh_token=self._name)
 
 
@@ -82,11 +86,18 @@ class Replica:
         argv = [sys.executable, "-P", "-m", __name__, self.name, str(self.notes)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(argv, cwd=ROOT, env=self.environment, stdout=log, stderr=log)  # noqa: ASYNC220, S603 (our own argv)
+        await self._says(health_pb2.HealthCheckResponse.SERVING)
+
+    async def leaving(self) -> None:
+        """Wait until the process says that it wants no more calls."""
+        await self._says(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def _says(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.health_port}") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             asked = health_pb2.HealthCheckRequest()
             async with asyncio.timeout(START_SECONDS):
-                while (await stub.Check(asked, wait_for_ready=True)).status != health_pb2.HealthCheckResponse.SERVING:
+                while (await stub.Check(asked, wait_for_ready=True)).status != status:
                     await asyncio.sleep(0.02)
 
     def send(self, number: signal.Signals) -> None:
@@ -146,9 +157,24 @@ class Replicas:
         """Forget the writes of the test before."""
         self._notes.unlink(missing_ok=True)
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Let no write end before the block does."""
+        held = _held(self._notes)
+        held.touch()
+        try:
+            yield
+        finally:
+            held.unlink()
+
     def seen(self) -> Counter[str]:
         """Count how often each write was begun."""
         return Counter(self._notes.read_text().split()) if self._notes.exists() else Counter()
+
+
+def _held(notes: Path) -> Path:
+    """While this file is there, writes go on."""
+    return notes.with_suffix(".held")
 
 
 def wire(name, notes):
