@@ -262,11 +262,13 @@ class Run:
     process: asyncio.subprocess.Process
     outputs: tuple[Pipe, ...]
     log: Log
+    ending: asyncio.Event
 
     async def drain_log(self) -> None:
-        """Read stderr to its end. Raises TooManyErrorsError."""
+        """Read stderr to its end, which is that of the process. Raises TooManyErrorsError."""
         if self.process.stderr:
             await self.log.drain(self.process.stderr)
+        self.ending.set()
 
     async def wait(self) -> int:
         """Return the exit status, negative for a signal whoever reports it."""
@@ -294,6 +296,7 @@ class Ffmpeg:
             resources.enter_context(tracing.step("ffmpeg", outputs=outputs))
             stdin = os.open(master, os.O_RDONLY)
             resources.callback(os.close, stdin)
+            ending = asyncio.Event()
             readers: list[Pipe] = []
             writing: list[int] = []
             try:
@@ -302,7 +305,7 @@ class Ffmpeg:
                     resources.callback(os.close, reading)
                     widen(reading)
                     writing.append(end)
-                    readers.append(Pipe(reading))
+                    readers.append(Pipe(reading, ending))
                 process = await asyncio.create_subprocess_exec(
                     *self.sandbox.command(self.binary, arguments(writing), allowance),
                     stdin=stdin,
@@ -317,7 +320,7 @@ class Ffmpeg:
                 for end in writing:
                     os.close(end)
             resources.push_async_callback(_kill, process)
-            yield Run(process, tuple(readers), Log())
+            yield Run(process, tuple(readers), Log(), ending)
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

@@ -26,6 +26,8 @@ MAGIC = (
     ("picture", 0, b"BM"),
     ("picture", 8, b"WEBP"),
 )
+FRONT_LOADED = ("flac",)
+"""Kinds that say before their sound everything that they say; behind the sound of a WAV there may be tags."""
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what recorders write who cannot seek back to the header
 
 OGG_HEADER, OGG_FIRST, OGG_LAST = 27, 0x02, 0x04

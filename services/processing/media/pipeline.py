@@ -12,7 +12,7 @@ from typing import Any
 from services.common.tasks import end
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media import loudness, waveform
-from services.processing.media.containers import Structure, inspect
+from services.processing.media.containers import FRONT_LOADED, Structure, inspect
 from services.processing.media.cover import keep_cover
 from services.processing.media.encoding import Encoding, OnProgress, Track
 from services.processing.media.facts import Facts, Limits, Rendition, Source, Stage
@@ -44,7 +44,7 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
     on_progress(Stage.PROBING, 0)
     await master.begun()
     was_whole = master.is_whole
-    structure, source = await _look(master.path, ffmpeg, recipe.limits)
+    structure, source = await _look_early(master, ffmpeg, recipe.limits)
     on_progress(Stage.ENCODING, 0)
     encoding = Encoding(source, recipe, sink, on_progress, preview)
     try:
@@ -53,7 +53,9 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
             if was_whole:
                 outcome = await run
             else:
-                outcome, (structure, encoding.source) = await _both(run, _look_again(master, ffmpeg, recipe.limits))
+                outcome, (structure, encoding.source) = await _both(
+                    run, _look_again(master, ffmpeg, recipe.limits, source)
+                )
         refuse(outcome, encoding.source, structure, recipe.limits)
         cover = await _keep_cover(encoding, master.path, ffmpeg)
         facts = _facts(encoding, outcome, cover)
@@ -66,21 +68,42 @@ async def transcode(  # noqa: PLR0913 (what to read, where to write and whom to 
     return facts
 
 
+async def _look_early(master: Master, ffmpeg: Ffmpeg, limits: Limits) -> tuple[Structure, Source]:
+    """Find out what a master is, of its beginning if that is enough. Raises TranscodeError, and what went wrong."""
+    was_whole = master.is_whole
+    try:
+        return await _look(master.path, ffmpeg, limits)
+    except TranscodeError:
+        if was_whole:
+            raise
+    await master.arrived()
+    return await _look(master.path, ffmpeg, limits)
+
+
 async def _look(master: Path, ffmpeg: Ffmpeg, limits: Limits) -> tuple[Structure, Source]:
     """Find out what a master is, or what it seems to be while only its beginning is there. Raises TranscodeError."""
+    structure = await _inspect(master)
+    return structure, await probe(master, ffmpeg, limits, structure)
+
+
+async def _look_again(master: Master, ffmpeg: Ffmpeg, limits: Limits, seemed: Source) -> tuple[Structure, Source]:
+    """Find out what a master is when it is whole. Raises TranscodeError, and whatever went wrong on its way."""
+    await master.arrived()
+    structure = await _inspect(master.path)
+    if structure.kind in FRONT_LOADED:
+        return structure, seemed
+    return structure, await probe(master.path, ffmpeg, limits, structure)
+
+
+async def _inspect(master: Path) -> Structure:
+    """Read what the file says of its own form. Raises TranscodeError for what cannot be a recording."""
     structure = await asyncio.to_thread(inspect, master)
     if not structure.size_bytes:
         raise TranscodeError(Reason.EMPTY)
     if structure.chained:
         message = "The file holds several recordings, one after another. Upload each of them as its own track."
         raise TranscodeError(Reason.UNSUPPORTED_CONTAINER, message)
-    return structure, await probe(master, ffmpeg, limits, structure)
-
-
-async def _look_again(master: Master, ffmpeg: Ffmpeg, limits: Limits) -> tuple[Structure, Source]:
-    """Find out what a master is when it is whole. Raises TranscodeError, and whatever went wrong on its way."""
-    await master.arrived()
-    return await _look(master.path, ffmpeg, limits)
+    return structure
 
 
 async def _both(

@@ -1,6 +1,7 @@
 """A long lossless master is encoded while it is still arriving; what comes out is the same."""
 
 import asyncio
+import struct
 
 import pytest
 
@@ -15,6 +16,9 @@ from tests.support import audio
 from tests.support.folder_sink import FolderSink
 
 RECIPE = Recipe(ladder=ladder("aac-96"))
+STREAMINFO_END, PICTURE = 42, 6
+"""Where the first block of a FLAC ends, and another kind of block (RFC 9639, section 8)."""
+PNG = b"\x89PNG\r\n\x1a\n"
 SECONDS = 75
 """Longer than the head, even as FLAC."""
 
@@ -58,6 +62,21 @@ async def test_what_is_made_of_a_master_on_its_way_is_the_same(long_master, tmp_
         file.name: file.read_bytes() for file in whole.folder.iterdir()
     }
     assert not (tmp_path / "stream").exists()
+
+
+async def test_a_master_whose_sound_begins_late_is_waited_for(tmp_path, sink, ffmpeg):
+    """Before the sound of a FLAC there may be a picture that is larger than the head."""
+    sound = audio.save(tmp_path / "m.flac", audio.noise(5)).read_bytes()
+    picture = PNG + bytes(HEAD_BYTES)
+    block = struct.pack(">II9s6I", 3, 9, b"image/png", 0, 1, 1, 24, 0, len(picture)) + picture
+    content = sound[:STREAMINFO_END] + struct.pack(">I", PICTURE << 24 | len(block)) + block + sound[STREAMINFO_END:]
+    path, ending = tmp_path / "arriving", asyncio.Event()
+    task = asyncio.create_task(write(path, content, ending))
+    asyncio.get_running_loop().call_later(1, ending.set)
+
+    facts = await transcode(Master(path, task), sink, ffmpeg, RECIPE, silent)
+
+    assert facts.samples == 5 * 44_100
 
 
 async def test_a_master_that_arrives_wrong_is_no_track(long_master, tmp_path, sink, ffmpeg):
