@@ -1,6 +1,7 @@
 """SeaweedFS as S3: one private process on loopback (`weed mini`), one identity per process that needs objects."""
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from services.provision import objects
 from services.provision.objects import Credentials
 
 REGION = "us-east-1"
+_FEWEST_VOLUMES = 50
+_VOLUME_MEGABYTES = 256, 1024
 _GRPC_DISTANCE = 10000
 """SeaweedFS derives the gRPC port of its admin server from the HTTP port and breaks when told another."""
 
@@ -66,7 +69,7 @@ class SeaweedFS:
                 f"-master.port={ports['master']}",
                 f"-master.port.grpc={ports['master-grpc']}",
                 "-master.telemetry=false",
-                "-master.volumeSizeLimitMB=256",
+                f"-master.volumeSizeLimitMB={_volume_megabytes(storage)}",
                 f"-volume.port={ports['volume']}",
                 f"-volume.port.grpc={ports['volume-grpc']}",
                 f"-filer.port={ports['filer']}",
@@ -108,3 +111,12 @@ class SeaweedFS:
             self.endpoint, access_key=admin.access_key, secret_key=admin.secret_key, secure=False, region=REGION
         )
         objects.make_buckets(client)
+
+
+def _volume_megabytes(storage: Path) -> int:
+    """Choose how large a volume may become: every bucket fills its own, and all who write wait while a new one is made.
+
+    They wait for a second, so that volumes are large where there is room for many of them.
+    """
+    smallest, largest = _VOLUME_MEGABYTES
+    return max(smallest, min(largest, shutil.disk_usage(storage).free // _FEWEST_VOLUMES >> 20))

@@ -1,6 +1,5 @@
 """Connections to the database of one context."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.common import metrics, sql_spans, tracing
 from services.common.settings import DatabaseSettings
+from services.common.tasks import Bell
 
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 3_000
@@ -51,8 +51,8 @@ class Database:
         if tracing.is_on():
             sql_spans.watch(self._writes.sync_engine, url.database or "")
         self._reads = self._writes.execution_options(isolation_level="AUTOCOMMIT")
-        self.told = asyncio.Event()
-        """Set when a transaction of this process was committed that marked its connection as TELLING."""
+        self.told = Bell()
+        """Rings when a transaction of this process was committed that marked its connection as TELLING."""
 
         metrics.at_scrape(self._measure, CONNECTIONS, CONNECTIONS_LIMIT)
 
@@ -63,7 +63,7 @@ class Database:
             yield connection
             telling = connection.info.pop(TELLING, False)
         if telling:
-            self.told.set()
+            self.told.ring()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -7,7 +7,6 @@ the outbox still holds is told again. It holds facts for a week.
 import asyncio
 import math
 import time
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,10 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.common import metrics, tracing
 from services.common.db import TELLING, Database
 from services.common.events import event_id
-from services.common.tasks import is_cancelled
+from services.common.tasks import is_cancelled, rest
 from spotilike.events.v1.event_pb2 import Event
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 """How long facts of other processes may wait, when nobody says that there are some."""
 RETRY_SECONDS = 0.5
 BATCH = 100
@@ -74,6 +73,7 @@ class Relay:
     def __init__(self, database: Database, table: Table, stream: str) -> None:
         """Relay the rows of `table`, all of which belong into `stream`."""
         self._database = database
+        self._told = database.told.listener()
         self._table = table
         self._stream = stream
         self._stream_since: datetime | None = None
@@ -91,14 +91,7 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if sent < BATCH:
-                await self._rest()
-
-    async def _rest(self) -> None:
-        """Wait for facts of this process, and not long for those that another one wrote."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._database.told.wait()
-        self._database.told.clear()
+                await rest(self._told, POLL_SECONDS)
 
     async def _look(self, connection: Client) -> None:
         """See to it that a stream which was made anew hears everything again."""

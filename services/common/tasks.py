@@ -1,6 +1,7 @@
-"""Ending tasks for certain."""
+"""Tasks: ended for certain, and woken when something has happened."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 PATIENCE_SECONDS = 10.0
@@ -25,3 +26,28 @@ def is_cancelled() -> bool:
     """Say whether the running task was told to end: a loop that goes on after failures has to ask (see `end`)."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+class Bell:
+    """Wakes all who wait for something; it is kept for those who are busy."""
+
+    def __init__(self) -> None:
+        self._listeners: list[asyncio.Event] = []
+
+    def listener(self) -> asyncio.Event:
+        """Make an event that every ring sets."""
+        self._listeners.append(asyncio.Event())
+        return self._listeners[-1]
+
+    def ring(self) -> None:
+        """Wake everybody."""
+        for listener in self._listeners:
+            listener.set()
+
+
+async def rest(woken: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, which is taken with that, but not longer than `seconds`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await woken.wait()
+    woken.clear()

@@ -1,6 +1,7 @@
 """Which facts leave processing and which arrive."""
 
 import asyncio
+from collections.abc import Callable
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -34,13 +35,13 @@ NUDGE = "nudge.processing"
 
 
 class Nudges:
-    """Makes others look at once, when there is a connection to do it over: workers for tasks, services for outcomes."""
+    """Makes others look at once, when there is a connection to do it over: workers for tasks, services for news."""
 
     def __init__(self) -> None:
         self.connection: Client | None = None
 
     async def send(self) -> None:
-        """Say that a task has come or ended."""
+        """Say that a task has come, can be heard, was stopped or ended."""
         if self.connection and not self.connection.is_closed:
             await self.connection.publish(NUDGE)
 
@@ -114,8 +115,8 @@ async def exchange(
             tasks.create_task(Relay(database, outbox, CONTEXT.upper()).run(connection))
             tasks.create_task(uploads.run(connection))
             tasks.create_task(sessions.run(connection))
-            # Workers, which have no relay, write what has become of tasks into the outbox.
-            tasks.create_task(_wake(connection, database.told))
+            # Workers, which have no relay, write into the outbox what has become of tasks, and what can be heard.
+            tasks.create_task(_wake(connection, database.told.ring))
     finally:
         await connection.close()
 
@@ -124,15 +125,15 @@ async def hear_nudges(settings: NatsSettings, woken: asyncio.Event, nudges: Nudg
     """Set `woken` at every nudge, and let `nudges` be sent, until cancelled."""
     connection = nudges.connection = await events.connect(settings, CONTEXT)
     try:
-        await _wake(connection, woken)
+        await _wake(connection, woken.set)
     finally:
         await connection.close()
 
 
-async def _wake(connection: Client, woken: asyncio.Event) -> None:
+async def _wake(connection: Client, wake: Callable[[], None]) -> None:
     subscription = await connection.subscribe(NUDGE)
     async for _ in subscription.messages:
-        woken.set()
+        wake()
 
 
 def outcome(job: Job) -> tuple[str, Event]:

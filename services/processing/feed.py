@@ -6,7 +6,7 @@ before has covered once more, and tells only what is not known from there.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 
+from services.common.tasks import rest
 from services.processing.domain import Job
 from services.processing.store import Store
 
@@ -61,10 +62,7 @@ class Watcher:
 
     async def changes(self, seconds: float) -> Iterable[Job]:
         """Take what is noted, waiting for something but not longer than `seconds`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        self._changed.clear()
+        await rest(self._changed, seconds)
         untold, self._untold = self._untold, {}
         return untold.values()
 
@@ -72,9 +70,13 @@ class Watcher:
 class Feed:
     """Looks for changes as long as somebody watches."""
 
-    def __init__(self, store: Store, poll_seconds: float, heartbeat_seconds: float) -> None:
-        """Look into `store` every `poll_seconds`; say something to every client each `heartbeat_seconds`."""
+    def __init__(self, store: Store, news: asyncio.Event, poll_seconds: float, heartbeat_seconds: float) -> None:
+        """Look into `store` when there is `news`, and every `poll_seconds`.
+
+        Something is said to every client each `heartbeat_seconds`.
+        """
         self._store = store
+        self._news = news
         self._poll_seconds = poll_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._watchers: set[Watcher] = set()
@@ -93,7 +95,7 @@ class Feed:
                 await self._look()
             except Exception as error:  # noqa: BLE001 (an outage of the database: look again)
                 log.warning("jobs_not_read", error=type(error).__name__)
-            await asyncio.sleep(self._poll_seconds)
+            await rest(self._news, self._poll_seconds)
 
     async def follow(self, since: datetime | None, visible: Visible) -> AsyncIterator[Changes]:
         """Tell what has changed since a moment, or without one what has not ended, and then every change.

@@ -29,8 +29,9 @@ class Settings(ServiceSettings, NatsSettings, StorageSettings):
     recovery_window_seconds: float = 0
     """How far back the databases may be restored without the object store, in seconds: what was retired since is needed
     then, so that no retired folder or picture is removed sooner."""
-    watch_seconds: float = 0.25
-    """How often a process looks for jobs that have changed while somebody watches them, in seconds."""
+    watch_seconds: float = 0.5
+    """How often a process looks for jobs that have changed while somebody watches them, in seconds; a nudge makes it
+    look at once."""
     heartbeat_seconds: float = 15
     """How often a stream of changes says something at least, in seconds; permissions are looked at again then."""
     sweep_seconds: float = 60
@@ -59,8 +60,8 @@ class WorkerSettings(DatabaseSettings, NatsSettings, StorageSettings):
     """How long a silent worker keeps its task, in seconds."""
     heartbeat_seconds: float = 2.5
     """How often a worker prolongs its lease, in seconds."""
-    check_seconds: float = 0.5
-    """How often a worker looks whether its task was cancelled, in seconds."""
+    check_seconds: float = 1.0
+    """How often a worker looks whether its task was cancelled, in seconds; a nudge makes it look at once."""
     poll_seconds: float = 1.0
     """How often an idle worker looks for a task, in seconds; a nudge makes it look at once."""
     tries: int = 5

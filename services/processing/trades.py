@@ -10,7 +10,7 @@ from services.common.buckets import AUDIO, IMAGES, PREVIEWS
 from services.common.storage import Storage
 from services.processing import sources
 from services.processing.domain import AnyTask, Job, Lease, Picture, Song
-from services.processing.events import audio_facts
+from services.processing.events import Nudges, audio_facts
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.media.facts import Limits, Stage
 from services.processing.media.pipeline import transcode
@@ -34,12 +34,15 @@ AnyQueue = TypeVar("AnyQueue", bound=Queue[Any, Any])
 class Trade(ABC, Generic[AnyTask, Made, AnyQueue]):
     """One kind of work: the queue where it waits, and how it is done."""
 
-    def __init__(self, queue: AnyQueue, storage: Storage, ffmpeg: Ffmpeg, settings: WorkerSettings) -> None:
-        """Take work from `queue`, read and write in `storage`, open files with `ffmpeg` alone."""
+    def __init__(
+        self, queue: AnyQueue, storage: Storage, ffmpeg: Ffmpeg, settings: WorkerSettings, nudges: Nudges
+    ) -> None:
+        """Take work from `queue`, read and write in `storage`, open files with `ffmpeg` alone, tell by `nudges`."""
         self.queue = queue
         self._storage = storage
         self._ffmpeg = ffmpeg
         self._settings = settings
+        self._nudges = nudges
 
     @abstractmethod
     async def work(self, lease: Lease[AnyTask], scratch: Path, report: Report) -> Made:
@@ -70,6 +73,7 @@ class Songs(Trade[Job, Song, JobQueue]):
         """Tell the artist that something can be heard; answers whether they can know."""
         try:
             await self.queue.show_preview(lease, folder)
+            await self._nudges.send()
         except Exception as error:
             if not is_passing(error):
                 raise

@@ -12,7 +12,6 @@ import socket
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,7 @@ from services.common import metrics, telemetry, tracing
 from services.common.db import Database
 from services.common.settings import load
 from services.common.storage import Storage
-from services.common.tasks import end
+from services.common.tasks import end, rest
 from services.processing import domain, scratch
 from services.processing.domain import Failure, Lease, LeaseLostError, Patience, RefusedError, Task
 from services.processing.events import Nudges, hear_nudges
@@ -44,6 +43,8 @@ AnyTrade = Trade[Any, Any, Any]
 DOWNLOADING = "DOWNLOADING"
 REPORT_SECONDS = 1.0
 """How often the progress of a job is written, at most."""
+LEAST_CHECK_SECONDS = 0.2
+"""How often a worker looks after its task at most, however many nudges there are of others."""
 POD_LENGTH = 100
 
 BUSY = metrics.Gauge("spotilike_worker_busy", "Whether this worker has a task.")
@@ -89,10 +90,7 @@ class Progress:
 
     async def changed(self, seconds: float) -> None:
         """Wait for news, but not longer than `seconds`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        self._changed.clear()
+        await rest(self._changed, seconds)
 
 
 class Worker:
@@ -101,7 +99,7 @@ class Worker:
     def __init__(self, trades: Sequence[AnyTrade], folder: Path, settings: WorkerSettings, nudges: Nudges) -> None:
         """Look for work in the order of `trades`; keep files in `folder` while they are read; `nudges` tell of ends."""
         self.woken = asyncio.Event()
-        """Set it to make an idle worker look for a task at once."""
+        """Set it to make the worker look at once for a task, or whether the one that it has was taken away."""
         self._trades = trades
         self._folder = folder
         self._settings = settings
@@ -117,7 +115,7 @@ class Worker:
         """Work until stopped."""
         while not self._stopping.is_set():
             if not await self._work_once():
-                await self._rest()
+                await rest(self.woken, self._settings.poll_seconds)
 
     async def _work_once(self) -> bool:
         """Do the first task that there is; answers whether there was one."""
@@ -137,12 +135,6 @@ class Worker:
                 raise
             log.warning("queue_unreachable", error=type(error).__name__)
             return None
-
-    async def _rest(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.poll_seconds):
-                await self.woken.wait()
-        self.woken.clear()
 
     async def _attend(self, trade: AnyTrade, lease: Lease[Task]) -> None:
         """Work on a task, as a step of the trace of its upload, and write down how it ended."""
@@ -224,8 +216,9 @@ class Worker:
     async def _check(self, trade: AnyTrade, lease: Lease[Task]) -> NoReturn:
         """Notice that the task was taken away before the next heartbeat would: somebody waits for that."""
         while True:
-            await asyncio.sleep(self._settings.check_seconds)
+            await rest(self.woken, self._settings.check_seconds)
             await persist(lambda: trade.queue.check(lease))
+            await asyncio.sleep(min(LEAST_CHECK_SECONDS, self._settings.check_seconds))
 
     async def _leave(self) -> NoReturn:
         """End when a task that is still running has to be given back."""
@@ -254,11 +247,12 @@ async def main(settings: WorkerSettings) -> None:
     patience = Patience(settings.tries, settings.worker_deaths, settings.retry_seconds, settings.longest_retry_seconds)
     worker_pod = f"{socket.gethostname()[: POD_LENGTH - 12]}-{os.getpid()}"
     store, storage, ffmpeg = Store(database), Storage(settings), await Ffmpeg.find(settings.ffmpeg)
-    songs = Songs(JobQueue(store, worker_pod, patience, settings.lease_seconds), storage, ffmpeg, settings)
-    pictures = Pictures(PictureQueue(store, worker_pod, patience, settings.lease_seconds), storage, ffmpeg, settings)
+    nudges = Nudges()
+    tools = storage, ffmpeg, settings, nudges
+    songs = Songs(JobQueue(store, worker_pod, patience, settings.lease_seconds), *tools)
+    pictures = Pictures(PictureQueue(store, worker_pod, patience, settings.lease_seconds), *tools)
     with scratch.folder(settings.scratch_dir) as folder:
         # Pictures are short, and somebody is looking at the place where one will be.
-        nudges = Nudges()
         worker = Worker([pictures, songs], folder, settings, nudges)
         for received in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(received, worker.stop)

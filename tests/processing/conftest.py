@@ -3,6 +3,8 @@
 import psycopg
 import pytest
 
+from services.common import events
+from services.common.settings import NatsSettings
 from spotilike.processing.v1.job_service_pb2_grpc import JobServiceStub
 from spotilike.user.v1.session_service_pb2 import CreateSessionRequest
 from spotilike.user.v1.session_service_pb2_grpc import SessionServiceStub
@@ -40,3 +42,12 @@ async def studio(edge, sign_up):
 async def job(intake, edge, studio):
     """Return the name of a job of the studio's artist."""
     return await uploaded(intake, edge, studio)
+
+
+@pytest.fixture
+async def broker(streams):
+    """Return a connection that may publish anything."""
+    seed = streams.nats_seed_file("admin")
+    connection = await events.connect(NatsSettings(nats_url=streams.nats_url, nats_seed_file=seed), "admin")
+    yield connection
+    await connection.close()

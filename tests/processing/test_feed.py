@@ -41,7 +41,7 @@ def store(workshop):
 @pytest.fixture
 async def feed(store):
     """Return a feed that looks often."""
-    feed = Feed(store, POLL, HEARTBEAT)
+    feed = Feed(store, asyncio.Event(), POLL, HEARTBEAT)
     running = asyncio.create_task(feed.run())
     yield feed
     running.cancel()
@@ -81,6 +81,21 @@ async def test_a_change_that_commits_late_is_told(workshop, feed):
         assert [(job.id, job.percent) for job in await heartbeat(changes)] == [(early, 2)]
         await slow.commit()
         assert [(job.id, job.percent) for job in await heartbeat(changes)] == [(late, 1)]
+
+
+async def test_news_are_looked_for_at_once(workshop, store):
+    """Somebody waits for the sound of a preview."""
+    job_id = await workshop.offer_content(b"music")
+    news = asyncio.Event()
+    feed = Feed(store, news, 100 * SECONDS, 100 * SECONDS)
+    running = asyncio.create_task(feed.run())
+    async with following(feed) as changes:
+        await anext(changes)
+        async with workshop.database.begin() as connection:
+            await connection.execute(touch(job_id, percent=1))
+        news.set()
+        assert [job.percent for job in (await anext(changes)).jobs] == [1]
+    running.cancel()
 
 
 async def test_a_slow_client_is_told_how_things_are_at_last(workshop, feed, store):

@@ -8,7 +8,6 @@ from nats.aio.client import Client
 from sqlalchemy import func, select, update
 
 from services.common import events
-from services.common.settings import NatsSettings
 from services.processing.domain import Status
 from services.processing.events import NUDGE
 from services.processing.tables import dead_letters, outbox, processing_jobs, retired_folders
@@ -17,15 +16,6 @@ from tests.support.processing import until
 
 UPLOADED = "spotilike.catalog.track_uploaded"
 RETIRED = "spotilike.catalog.folder_retired"
-
-
-@pytest.fixture
-async def broker(streams):
-    """Return a connection that may publish anything."""
-    seed = streams.nats_seed_file("admin")
-    connection = await events.connect(NatsSettings(nats_url=streams.nats_url, nats_seed_file=seed), "admin")
-    yield connection
-    await connection.close()
 
 
 async def tell(broker: Client, subject, *payloads):

@@ -10,6 +10,7 @@ import pytest
 
 from services.processing import interventions
 from services.processing.domain import CANCELLED, LeaseLostError, Song, Status
+from services.processing.events import NUDGE
 from services.processing.media.facts import Stage
 from spotilike.catalog.v1.track_pb2 import Track
 from spotilike.events.v1.processing_events_pb2 import JobCompleted, JobFailed
@@ -88,33 +89,67 @@ async def test_a_cancelled_job_is_lost_for_its_worker_and_its_folder_is_garbage(
     assert await queue.take() is None
 
 
-async def test_the_encoder_of_a_cancelled_job_ends_within_a_second(workshop, tmp_path):
-    """Long before the next heartbeat; the worker goes on with the next job."""
-    long = audio.save(tmp_path / "long.flac", audio.tones(LONG_SECONDS, 8_000, 1), 8_000).read_bytes()
-    job_id = await workshop.offer_content(long)
-    worker = await workshop.spawn(SPOTILIKE_HEARTBEAT_SECONDS="60", SPOTILIKE_LEASE_SECONDS="120")
+@pytest.fixture
+async def encoding(workshop, tmp_path):
+    """Return what gives a worker of some settings a long job; answers the job and the processes that encode it."""
 
-    def encoders_of(pid):
-        return psutil.Process(pid).children(recursive=True)
+    async def begin(**settings):
+        long = audio.save(tmp_path / "long.flac", audio.tones(LONG_SECONDS, 8_000, 1), 8_000).read_bytes()
+        job_id = await workshop.offer_content(long)
+        settings = {name: str(value) for name, value in settings.items()}
+        worker = psutil.Process((await workshop.spawn(**settings)).pid)
 
-    async def encoding():
-        # The stage is told a moment before its encoder is there.
-        return (await workshop.job(job_id)).stage == Stage.ENCODING and encoders_of(worker.pid)
+        async def begun():
+            # The stage is told a moment before its encoder is there.
+            return (await workshop.job(job_id)).stage == Stage.ENCODING and worker.children(recursive=True)
 
-    await until(encoding)
-    encoders = encoders_of(worker.pid)
+        await until(begun)
+        return job_id, worker.children(recursive=True)
+
+    return begin
+
+
+async def end_of(encoders):
+    """Wait until processes have ended; answer the seconds."""
     assert encoders
     began = time.monotonic()
-    await cancel(workshop, job_id)
 
     async def ended():
         return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in encoders)
 
     await until(ended)
-    assert time.monotonic() - began < CANCEL_SECONDS
+    return time.monotonic() - began
+
+
+async def test_the_encoder_of_a_cancelled_job_ends_within_a_second(workshop, encoding):
+    """Long before the next heartbeat; the worker goes on with the next job."""
+    job_id, encoders = await encoding(SPOTILIKE_HEARTBEAT_SECONDS=60, SPOTILIKE_LEASE_SECONDS=120)
+    await cancel(workshop, job_id)
+
+    assert await end_of(encoders) < CANCEL_SECONDS
     assert (await workshop.job(job_id)).reason == CANCELLED
     following = await workshop.over(await workshop.offer_content(b"no music"))
     assert following.reason == "UNSUPPORTED_CONTAINER"
+
+
+async def test_a_nudge_makes_a_worker_look_after_its_job(workshop, encoding, broker):
+    """It need not wait for its next look."""
+    job_id, encoders = await encoding(
+        SPOTILIKE_HEARTBEAT_SECONDS=600, SPOTILIKE_CHECK_SECONDS=600, SPOTILIKE_LEASE_SECONDS=1200
+    )
+    await cancel(workshop, job_id)
+    await broker.publish(NUDGE)
+
+    assert await end_of(encoders) < CANCEL_SECONDS
+
+
+async def test_workers_are_nudged_when_a_job_is_stopped(jobs, studio, job, broker):
+    """The one that has it looks at once."""
+    nudges = await broker.subscribe(NUDGE)
+    await broker.flush()
+    await jobs.CancelJob(CancelJobRequest(name=job), metadata=studio.account.metadata)
+
+    await nudges.next_msg(timeout=5)
 
 
 async def test_a_failed_job_begins_anew(jobs, intake, edge, studio, job):

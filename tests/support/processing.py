@@ -112,12 +112,13 @@ class Workshop:
     def worker(self, storage: Storage | None = None, **changes: float) -> Worker:
         """Make a worker that runs in this process; `changes` are settings."""
         settings = self.settings.model_copy(update=changes)
-        tools = (storage or self.storage, self.ffmpeg, settings)
+        nudges = Nudges()
+        tools = (storage or self.storage, self.ffmpeg, settings, nudges)
         trades: list[AnyTrade] = [
             Pictures(self.pictures("test-1", **changes), *tools),
             Songs(self.queue("test-1", **changes), *tools),
         ]
-        return Worker(trades, self.scratch, settings, Nudges())
+        return Worker(trades, self.scratch, settings, nudges)
 
     @asynccontextmanager
     async def working(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:

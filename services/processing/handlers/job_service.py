@@ -37,7 +37,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     def __init__(self, store: Store, feed: Feed, permissions: Permissions, masters: Masters, nudges: Nudges) -> None:
         """Read jobs from `store`, changes from `feed` and files from `masters`; `permissions` says who may see them.
 
-        `nudges` wake workers for a job that begins anew.
+        `nudges` wake workers for a job that begins anew, or was stopped.
         """
         self._store = store
         self._feed = feed
@@ -73,7 +73,9 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
             if await tx.requests.find(request) is None:
                 await interventions.cancel(tx, job.id)
                 await tx.requests.remember(request, job.id)
-            return _shown(await _found(tx, job.id))
+            job = await _found(tx, job.id)
+        await self._nudges.send()
+        return _shown(job)
 
     async def RetryJob(self, request: RetryJobRequest, context: Context) -> job_pb2.Job:
         """Start a job anew."""
