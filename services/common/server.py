@@ -34,6 +34,8 @@ OPTIONS = [
 ]
 CONNECTION_GRACE_SECONDS = 30
 """How long calls may go on over a connection that is given up for its age."""
+TIDYING_SECONDS = 1.0
+"""How long background work may take to end; it has only its connections to give back."""
 READY_POLL_SECONDS = 0.1
 
 log = structlog.get_logger("server")
@@ -112,7 +114,7 @@ class Process:
         await self._probes.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
         await asyncio.gather(*(server.stop(settings.drain_seconds) for server in (self._public, self._internal)))
-        await tasks.end(*self._work)
+        await tasks.end(*self._work, patience_seconds=TIDYING_SECONDS)
         await self._plain.stop(None)
         log.info("stopped")
 

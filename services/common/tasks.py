@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import Any
 
 PATIENCE_SECONDS = 10.0
-"""How long a task may take to tidy up before it is told again to end."""
+"""How long a task may take to tidy up, unless told otherwise, before it is told again to end."""
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
+async def end(*tasks: asyncio.Task[Any], patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Cancel tasks and wait until they have ended, whatever came of them.
 
     A cancellation can be lost: before Python 3.12 `asyncio.wait_for` swallows one that comes together with the answer
@@ -18,7 +18,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
-        await asyncio.wait(pending, timeout=PATIENCE_SECONDS)
+        await asyncio.wait(pending, timeout=patience_seconds)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

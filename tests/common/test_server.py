@@ -136,7 +136,7 @@ async def test_a_call_that_does_not_end_does_not_keep_a_service_from_stopping(en
 
 async def test_background_work_that_loses_its_cancellation_does_not_keep_a_service_from_stopping(engines, monkeypatch):
     """It is told again; otherwise the process would have to be killed."""
-    monkeypatch.setattr("services.common.tasks.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("services.common.server.TIDYING_SECONDS", 0.05)
     told = 0
 
     async def work():
