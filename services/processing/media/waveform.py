@@ -32,9 +32,10 @@ class Waveform:
             if self._full == CAPACITY:
                 self._double()
             buckets = min(len(rest) // self._width, CAPACITY - self._full)
-            taken = rest[: buckets * self._width].reshape(buckets, self._width)
-            self._lows[self._full : self._full + buckets] = taken.min(axis=1)
-            self._highs[self._full : self._full + buckets] = taken.max(axis=1)
+            # One bucket a column: numpy compares whole rows at once, many times faster than along short ones.
+            taken = np.ascontiguousarray(rest[: buckets * self._width].reshape(buckets, self._width).T)
+            self._lows[self._full : self._full + buckets] = taken.min(axis=0)
+            self._highs[self._full : self._full + buckets] = taken.max(axis=0)
             self._full += buckets
             rest = rest[buckets * self._width :]
         self._rest = rest.copy()
