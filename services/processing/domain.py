@@ -142,7 +142,7 @@ class Picture(Task):
 class Song:
     """What was made and measured of a master."""
 
-    facts: bytes = b""
+    facts: bytes
     """Serialized AudioFacts."""
     fingerprint: bytes = b""
     """What the recording is known by."""

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from services.processing import interventions
-from services.processing.domain import CANCELLED, LeaseLostError, Song, Status
+from services.processing.domain import CANCELLED, LeaseLostError, Status
 from services.processing.events import NUDGE
 from services.processing.media.facts import Stage
 from spotilike.catalog.v1.track_pb2 import Track
@@ -18,7 +18,7 @@ from spotilike.processing.v1.job_pb2 import Job
 from spotilike.processing.v1.job_service_pb2 import CancelJobRequest, GetJobRequest, RetryJobRequest
 from tests.processing.jobs import change, precondition, refusal
 from tests.support import audio
-from tests.support.processing import until
+from tests.support.processing import song, until
 
 FAILED = {"status": Status.FAILED, "reason": "CORRUPT", "message": "Export it again.", "attempt": 5}
 CANCEL_SECONDS = 3.0
@@ -76,7 +76,7 @@ async def test_a_cancelled_job_is_lost_for_its_worker_and_its_folder_is_garbage(
     for write in (
         lambda: queue.check(lease),
         lambda: queue.prolong(lease, "ENCODING", 50),
-        lambda: queue.complete(lease, Song()),
+        lambda: queue.complete(lease, song()),
         lambda: queue.release(lease),
     ):
         with pytest.raises(LeaseLostError):
@@ -180,11 +180,11 @@ async def test_a_job_that_is_tried_again_may_be_completed(workshop):
     await retry(workshop, job_id)
 
     with pytest.raises(LeaseLostError):
-        await queue.complete(first, Song())
+        await queue.complete(first, song())
     second = await workshop.take(queue)
     with pytest.raises(LeaseLostError):
-        await queue.complete(first, Song())
-    await queue.complete(second, Song())
+        await queue.complete(first, song())
+    await queue.complete(second, song())
 
     assert second.task.attempt == 1
     assert second.folder != first.folder

@@ -13,14 +13,12 @@ from services.processing.domain import (
     Failure,
     LeaseLostError,
     Patience,
-    Song,
     Status,
     check_folder,
 )
 from services.processing.tables import processing_jobs
 from spotilike.events.v1.processing_events_pb2 import JobFailed
-from spotilike.internal.v1.audio_pb2 import AudioFacts
-from tests.support.processing import until
+from tests.support.processing import song, until
 
 PASSING = Failure("ENCODER_CRASHED", "Try again.", "words\0of the encoder", transient=True)
 LASTING = Failure("CORRUPT", "Export it again.", "x" * 20_000)
@@ -127,7 +125,7 @@ async def test_a_lost_lease_writes_nothing_and_tells_nothing(workshop, job_id):
 
     for write in (
         lambda: zombie.prolong(old, "ENCODING", 50),
-        lambda: zombie.complete(old, Song()),
+        lambda: zombie.complete(old, song()),
         lambda: zombie.fail(old, LASTING),
         lambda: zombie.fail(old, PASSING),
         lambda: zombie.release(old),
@@ -145,7 +143,7 @@ async def test_an_ended_job_is_not_ended_again(workshop, job_id):
     """The answer to a commit was lost, and the worker writes once more."""
     queue = workshop.queue()
     lease = await workshop.take(queue)
-    await queue.complete(lease, Song(AudioFacts(samples=1).SerializeToString()))
+    await queue.complete(lease, song())
 
     with pytest.raises(LeaseLostError):
         await queue.fail(lease, LASTING)

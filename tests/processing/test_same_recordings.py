@@ -4,13 +4,13 @@ from uuid import uuid4
 
 import numpy as np
 
-from services.processing.domain import Song, Status
+from services.processing.domain import Status
 from services.processing.events import Intake, Nudges
 from spotilike.events.v1.catalog_events_pb2 import FolderRetired
 from spotilike.events.v1.event_pb2 import Event
 from spotilike.processing.v1.job_service_pb2 import GetJobRequest
 from tests.processing.jobs import change
-from tests.support.processing import Workshop
+from tests.support.processing import Workshop, song
 
 
 def fingerprint(seed, errors=0.0):
@@ -24,7 +24,7 @@ async def publish(workshop: Workshop, fingerprint: bytes, **changes: object):
     """Let a job with this fingerprint complete; `changes` are what the catalog tells of it."""
     master = await workshop.upload(b"music", **changes)
     job_id = await workshop.offer(master)
-    await workshop.queue().complete(await workshop.take(), Song(fingerprint=fingerprint))
+    await workshop.queue().complete(await workshop.take(), song(fingerprint=fingerprint))
     return await workshop.job(job_id)
 
 

@@ -27,7 +27,8 @@ async def test_tags_are_suggested_to_the_artist(processing, intake, edge, studio
     await until(there)
     before = await jobs.GetJob(GetJobRequest(name=name), metadata=studio.account.metadata)
     tags = AudioFacts.Tags(title="Song", artist="Артист", album="Album", track_number=3)
-    values = {"status": Status.COMPLETED, "facts": AudioFacts(tags=tags).SerializeToString()}
+    facts = AudioFacts(samples=100_500, sample_rate_hz=1000, tags=tags)
+    values = {"status": Status.COMPLETED, "facts": facts.SerializeToString()}
     async with intake.database.begin() as connection:
         await connection.execute(update(processing_jobs).where(processing_jobs.c.id == job_id).values(**values))
     after = await jobs.GetJob(GetJobRequest(name=name), metadata=studio.account.metadata)

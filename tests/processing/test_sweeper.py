@@ -6,9 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, update
 
-from services.processing.domain import Failure, Song
+from services.processing.domain import Failure
 from services.processing.sweeper import Graces, Sweeper
 from services.processing.tables import attempts, previews, retired_folders
+from tests.support.processing import song
 
 GRACE = 3600.0
 
@@ -42,7 +43,7 @@ async def test_the_folder_of_a_fenced_off_attempt_goes_after_the_grace_and_the_p
     await workshop.storage.open_multipart("audio", f"{lost.folder}/aac-128.mp4", "audio/mp4")
     kept = await workshop.take_away(job_id)
     await put(workshop, f"{kept.folder}/opus-48.mp4")
-    await workshop.queue().complete(kept, Song())
+    await workshop.queue().complete(kept, song())
 
     await later(workshop, GRACE - 60)
     await sweeper.sweep()

@@ -23,7 +23,7 @@ from services.common.db import Database
 from services.common.settings import StorageSettings
 from services.common.storage import Storage
 from services.processing import __main__ as processing_main
-from services.processing.domain import Job, Lease, Master, Patience, Picture, Source
+from services.processing.domain import Job, Lease, Master, Patience, Picture, Song, Source
 from services.processing.events import Nudges
 from services.processing.ffmpeg import Ffmpeg
 from services.processing.queue import JobQueue, PictureQueue
@@ -40,6 +40,7 @@ from spotilike.events.v1.processing_events_pb2 import (
     JobFailed,
     JobRetried,
 )
+from spotilike.internal.v1.audio_pb2 import AudioFacts
 from tests.support.databases import Databases
 from tests.support.engines import Engines
 from tests.support.services import RunningService, listeners, run
@@ -51,6 +52,11 @@ TOLD: dict[str, type[Message]] = {
     "spotilike.processing.artwork_completed": ArtworkCompleted,
     "spotilike.processing.artwork_failed": ArtworkFailed,
 }
+
+
+def song(fingerprint: bytes = b"") -> Song:
+    """Return what might have been made of a master: as much as the catalog needs of it."""
+    return Song(AudioFacts(samples=100_500, sample_rate_hz=1000).SerializeToString(), fingerprint)
 
 
 def storage_settings(engines: Engines, identity: str) -> dict[str, Any]:
