@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_core_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, StorageStateCookie, expect
 
-from tests.e2e.song import PASSWORD
+from tests.e2e.song import PASSWORD, Listener
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -112,6 +112,33 @@ class Tab:
         """Return what the rules of axe-core complain about, all of them unless some are named."""
         found = Axe().run(self.page, options={"runOnly": list(rules)} if rules else None)["violations"]
         return [f"{rule['id']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]
+
+
+def session_of(listener: Listener) -> StorageState:
+    """Sign somebody in as the page does, without the page; answers what a browser keeps of it."""
+    url = listener.http.base_url
+    origin = f"{url.scheme}://{url.netloc.decode()}"
+    wanted = {"email": listener.account["email"], "password": PASSWORD, "useCookie": True}
+    answer = listener.plain.post("/v1/sessions", json=wanted, headers={"Origin": origin})
+    assert answer.is_success, answer.text
+    session = answer.json()["session"]["name"].rsplit("/", 1)[-1]
+    cookies: list[StorageStateCookie] = [
+        {
+            "name": str(cookie.name),
+            "value": str(cookie.value),
+            "domain": url.host,
+            "path": cookie.path,
+            "expires": -1,
+            "httpOnly": True,
+            "secure": True,
+            "sameSite": "Strict",
+        }
+        for cookie in answer.cookies.jar
+    ]
+    return {
+        "cookies": cookies,
+        "origins": [{"origin": origin, "localStorage": [{"name": "spotilike.session", "value": session}]}],
+    }
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.e2e.song import Listener
 from tests.support import audio
 from tests.support.installation import Installation
-from tests.web.browser import CHROMIUM, FLAGS, PATIENCE_MS, Tab, visit
+from tests.web.browser import CHROMIUM, FLAGS, PATIENCE_MS, Tab, session_of, visit
 
 Visit = Callable[..., AbstractContextManager[Tab]]
 
@@ -95,6 +95,5 @@ def listener(installation: Installation) -> Listener:
 @pytest.fixture
 def tab(visiting: Visit, listener: Listener) -> Iterator[Tab]:
     """Return a tab in which the listener is signed in."""
-    with visiting() as opened:
-        opened.sign_in(listener.account["email"])
+    with visiting(storage_state=session_of(listener)) as opened:
         yield opened

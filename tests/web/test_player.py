@@ -223,6 +223,7 @@ def test_the_keys_of_headphones_reach_the_player(tab, release):
 
 def test_signing_out_in_one_tab_signs_out_the_other(tab):
     """Tabs of one browser are one device."""
+    tab.open("/")
     other = new_tab(tab.page.context, tab.url)
     other.open("/account")
     expect(other.page.get_by_role("button", name="Sign out").first).to_be_visible()

@@ -46,6 +46,7 @@ def add_masters(tab: Tab, *files) -> None:
 
 def test_an_artist_publishes_a_song_without_leaving_the_page(tab, song):
     """Artist, release, master, processing, sound."""
+    tab.open("/")
     page = tab.page
     page.get_by_role("link", name="Studio").first.click()
     page.get_by_role("button", name="New artist").click()
