@@ -98,6 +98,8 @@ class SeaweedFS:
             # It saves its command line here and prefers it to the real one at the next start.
             prepare=lambda: (storage / "mini.options").unlink(missing_ok=True),
             ready=http_ok(ports["s3"], "/healthz"),
+            # It waits ten seconds for connections of its own before it writes its metadata down.
+            stop_seconds=20,
             ports=ports,
         )
 

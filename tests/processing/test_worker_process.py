@@ -219,3 +219,20 @@ async def test_the_end_of_a_task_is_told_at_once(workshop, engines):
 
     await until(told)
     await connection.close()
+
+
+async def test_a_preview_is_told_at_once(workshop, engines, long_song):
+    """The artist waits for it, and the service need not look again and again."""
+    settings = NatsSettings(nats_url=engines.nats_url, nats_seed_file=engines.nats_seed_file("processing"))
+    connection = await connect(settings, "processing")
+    heard = await connection.subscribe(NUDGE)
+    await workshop.spawn()
+    job_id = await workshop.offer_content(long_song)
+
+    async def told():
+        await heard.next_msg(timeout=30)
+        job = await workshop.job(job_id)
+        return job.preview is not None and not job.is_over
+
+    await until(told)
+    await connection.close()
